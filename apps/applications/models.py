@@ -1,0 +1,165 @@
+"""Apps, their releases, routes and instances."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.fields import validate_name
+from apps.groups.models import Group
+from apps.nodes.models import Node
+from scheduler.lifecycle import State
+
+
+class AppStatus(models.TextChoices):
+    """How an app is, in one word, as the loop last saw it."""
+
+    PENDING = "pending", _("pending")  # nothing serves yet
+    HEALTHY = "healthy", _("healthy")  # all that is wanted serves
+    UPDATING = "updating", _("updating")  # a change is under way, and it serves
+    DEGRADED = "degraded", _("degraded")  # fewer serve than are wanted
+    FAILING = "failing", _("failing")  # none serves
+    STOPPED = "stopped", _("stopped")
+    DELETING = "deleting", _("deleting")
+
+
+class App(models.Model):
+    """One deployable service of a group.
+
+    Three writers, each with columns of its own: requests write what is desired, the loop what it decided
+    (status, generations), and the runner fields say which pass has the app in hand.
+    """
+
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="apps")
+    name = models.CharField(max_length=40, validators=[validate_name])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # desired
+    release = models.ForeignKey("Release", on_delete=models.PROTECT, null=True, related_name="+")
+    running = models.BooleanField(default=True)
+    deleting = models.BooleanField(default=False)
+    restarts = models.PositiveIntegerField(default=0)  # asked for; each wants new containers of the same release
+
+    # decided
+    status = models.CharField(max_length=10, choices=AppStatus.choices, default=AppStatus.PENDING)
+    status_reason = models.JSONField(null=True, blank=True)  # scheduler.reasons.Reason as a dict
+    last_good = models.ForeignKey("Release", on_delete=models.PROTECT, null=True, related_name="+")
+    next_generation = models.PositiveIntegerField(default=1)
+    settled = models.BooleanField(default=False)  # the last pass found nothing left to do or to wait for
+    explanation = models.JSONField(null=True, blank=True)  # why instances are pending, from the placement
+
+    # one runner an app: a lease that a dead runner cannot hold for long
+    runner = models.CharField(max_length=40, blank=True)
+    runner_until = models.DateTimeField(null=True, blank=True)
+    again = models.BooleanField(default=False)  # someone asked for a pass while one was running
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["group", "name"], name="app_name_once_a_group")]
+        indexes = [models.Index(fields=["id"], condition=Q(settled=False), name="app_unsettled")]
+
+    def __str__(self) -> str:
+        return f"{self.group}/{self.name}"
+
+
+class Release(models.Model):
+    """An immutable, numbered snapshot of everything an app runs with.
+
+    `spec` is the spec as the API takes and shows it, with the environment's names but not its values: these are in
+    `env`, encrypted (`apps.applications.secrets`). `template` says which containers satisfy this release.
+    """
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="releases")
+    number = models.PositiveIntegerField()
+    spec = models.JSONField()
+    digest = models.CharField(max_length=400)
+    env = models.BinaryField()
+    template = models.CharField(max_length=16)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    made_from = models.PositiveIntegerField(null=True, blank=True)  # the release that a rollback went back to
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["app", "number"], name="release_number_once_an_app")]
+
+    def __str__(self) -> str:
+        return f"{self.app} release {self.number}"
+
+
+class Route(models.Model):
+    """Host and path of an app's desired release. In a table of its own so that no two apps can have the same."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="routes")
+    host = models.CharField(max_length=253)
+    path = models.CharField(max_length=200, default="/")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "path"], name="route_once")]
+
+    def __str__(self) -> str:
+        return f"{self.host}{self.path}"
+
+
+class Instance(models.Model):
+    """One container of a release, in a slot of the app. Written by `scheduler.store` alone.
+
+    The claim (`cpu` … `disk`) is held on the node, and the address in the group's network, until `gone_at`.
+    """
+
+    STATES = [(state.value, state.value) for state in State]
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="instances")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="instances")
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="instances")
+    slot = models.PositiveIntegerField()
+    generation = models.PositiveIntegerField()
+    template = models.CharField(max_length=16)
+    address = models.CharField(max_length=39)
+    cpu = models.PositiveBigIntegerField()
+    memory = models.PositiveBigIntegerField()
+    disk = models.PositiveBigIntegerField()
+    failures = models.PositiveIntegerField(default=0)  # predecessors in a row that failed in this slot
+
+    state = models.CharField(max_length=10, choices=STATES, default=State.ASSIGNED)
+    since = models.DateTimeField()
+    reason = models.JSONField(null=True, blank=True)
+    failed = models.BooleanField(default=False)  # it went because of a fault of its own
+    withdrawn_revision = models.BigIntegerField(null=True, blank=True)
+
+    # observed
+    container = models.CharField(max_length=64, blank=True)  # the engine's id
+    process = models.CharField(max_length=10, default="unknown")
+    exit_code = models.IntegerField(null=True, blank=True)
+    exec_health = models.CharField(max_length=10, default="none")
+    drift = models.TextField(blank=True)
+    probes = models.JSONField(default=dict)  # edge name -> {"up", "since", "detail", "sessions"}
+    log_tail = models.TextField(blank=True)  # the last lines before it went, when it failed
+
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    healthy_at = models.DateTimeField(null=True, blank=True)
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["slot", "generation"]
+        constraints = [
+            models.UniqueConstraint(fields=["app", "generation"], name="generation_once_an_app"),
+            models.UniqueConstraint(
+                fields=["group", "address"], condition=Q(gone_at=None), name="address_once_a_group"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["app"], condition=Q(gone_at=None), name="instance_present"),
+            models.Index(fields=["app", "slot", "-generation"], name="instance_by_slot"),
+            models.Index(fields=["group", "gone_at"], name="instance_address_freed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app} slot {self.slot} generation {self.generation}"
+
+    @property
+    def name(self) -> str:
+        """Unique within the app: what edges and paths call it."""
+        return f"{self.slot}-{self.generation}"

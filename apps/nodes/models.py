@@ -1,0 +1,58 @@
+"""Nodes: the Docker Engines that instances run on."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.fields import validate_name
+
+
+class NodeState(models.TextChoices):
+    READY = "ready", _("ready")
+    CORDONED = "cordoned", _("cordoned")  # runs what it has, takes nothing new
+    DOWN = "down", _("down")  # its engine does not answer
+
+
+class Node(models.Model):
+    """One Docker Engine. CPU is in thousandths of a core, memory and disk in bytes.
+
+    Ops write `state` (ready or cordoned), labels and the system reserve; the loop writes what it observed:
+    capacity, version, `reachable`, `last_seen_at`. `reserved_*` is the sum of the claims of the instances placed
+    here and changes only by conditional update (`scheduler.store`).
+    """
+
+    name = models.CharField(max_length=40, unique=True, validators=[validate_name])
+    engine_url = models.CharField(max_length=200, unique=True)  # unix:///… or tcp://…
+    labels = models.JSONField(default=dict, blank=True)
+    cordoned = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    engine_id = models.CharField(max_length=100, blank=True)
+    engine_version = models.CharField(max_length=60, blank=True)
+    reachable = models.BooleanField(default=False)
+    problem = models.TextField(blank=True)  # why it is not reachable
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    capacity_cpu = models.PositiveBigIntegerField(default=0)
+    capacity_memory = models.PositiveBigIntegerField(default=0)
+    capacity_disk = models.PositiveBigIntegerField(default=0)
+    capacity_instances = models.PositiveBigIntegerField(default=0)
+    system_cpu = models.PositiveBigIntegerField(default=0)  # kept back for the system; not placed upon
+    system_memory = models.PositiveBigIntegerField(default=0)
+    system_disk = models.PositiveBigIntegerField(default=0)
+    reserved_cpu = models.PositiveBigIntegerField(default=0)
+    reserved_memory = models.PositiveBigIntegerField(default=0)
+    reserved_disk = models.PositiveBigIntegerField(default=0)
+    reserved_instances = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> NodeState:
+        if not self.reachable:
+            return NodeState.DOWN
+        return NodeState.CORDONED if self.cordoned else NodeState.READY

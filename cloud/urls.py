@@ -1,0 +1,3 @@
+"""Every address of the panel and the API."""
+
+urlpatterns: list[object] = []

@@ -1,0 +1,308 @@
+"""The values that the control loop passes around.
+
+Everything here is frozen and free of I/O: what people ask for (`Spec`), what the store has recorded
+(`Instance`), what an engine shows (`Container`) and what the edges report (`Probe`). Units are always the
+same: CPU in thousandths of a core, memory and disk in bytes, durations in seconds (float), points in time as
+aware `datetime`s in UTC. Nothing in this module looks at a clock.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from scheduler.lifecycle import State
+from scheduler.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """An amount of what a node has: requested by an instance, free on a node, granted by a quota."""
+
+    cpu: int = 0  # thousandths of a core
+    memory: int = 0  # bytes
+    disk: int = 0  # bytes
+    instances: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.cpu + other.cpu,
+            self.memory + other.memory,
+            self.disk + other.disk,
+            self.instances + other.instances,
+        )
+
+    def __sub__(self, other: Resources) -> Resources:
+        return self + other * -1
+
+    def __mul__(self, times: int) -> Resources:
+        return Resources(self.cpu * times, self.memory * times, self.disk * times, self.instances * times)
+
+    def fits(self, room: Resources) -> bool:
+        """Whether every figure is at most the one of `room`."""
+        return (
+            self.cpu <= room.cpu
+            and self.memory <= room.memory
+            and self.disk <= room.disk
+            and self.instances <= room.instances
+        )
+
+
+class Protocol(enum.StrEnum):
+    HTTP = "http"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """How an edge tells a serving instance from one that merely lives.
+
+    With `path` the edge wants an HTTP 2xx from it, without one a TCP connection is enough. `command` is run
+    inside the container by the engine itself (Docker's HEALTHCHECK) and must agree as well when it is given.
+    """
+
+    path: str | None = "/"
+    command: tuple[str, ...] = ()
+    interval: float = 2.0
+    timeout: float = 1.0
+    failures: int = 3  # checks in a row that fail before the instance leaves the rotation
+    successes: int = 1  # checks in a row that pass before it is in it
+    grace: float = 30.0  # after its start, how long an instance may take to become healthy
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Route:
+    """Host and path prefix under which an edge serves an app. The path matches whole segments."""
+
+    host: str
+    path: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A named volume of the group, mounted at an absolute path inside the container."""
+
+    volume: str
+    path: str
+    read_only: bool = False
+
+
+class Distinct(enum.StrEnum):
+    """Whether the instances of an app want nodes of their own."""
+
+    REQUIRED = "required"
+    PREFERRED = "preferred"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRules:
+    """What an app asks of the nodes it runs on; the expressions are those of `scheduler.placement.labels`."""
+
+    spread: tuple[str, ...] = ("node",)
+    require: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    distinct_nodes: Distinct = Distinct.PREFERRED
+
+
+class OnFailure(enum.StrEnum):
+    ROLLBACK = "rollback"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePolicy:
+    max_surge: int = 1
+    max_unavailable: int = 0
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    deadline: float = 300.0
+    drain: float = 10.0  # how long sessions of a withdrawn instance may last before it is stopped anyway
+    stop_timeout: float = 10.0  # between the stop signal and the kill
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Everything an app runs with, except for its environment's values, which only the store can decrypt.
+
+    `image` is what the user wrote, `digest` what it meant at release time: `repo@sha256:…`, or the bare image
+    id `sha256:…` of an image that exists on the engine alone.
+    """
+
+    image: str
+    digest: str
+    command: tuple[str, ...] = ()
+    port: int = 8080
+    protocol: Protocol = Protocol.HTTP
+    replicas: int = 1
+    resources: Resources = field(default_factory=lambda: Resources(cpu=250, memory=64 << 20, instances=1))
+    health: HealthCheck = field(default_factory=HealthCheck)
+    routes: tuple[Route, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    placement: PlacementRules = field(default_factory=PlacementRules)
+    update: UpdatePolicy = field(default_factory=UpdatePolicy)
+
+    def template(self, env_fingerprint: str, restarts: int) -> str:
+        """A short hash of what a container is made from.
+
+        Two releases with one template need no new containers: a change of replicas, routes, placement or of
+        the edge's health check alone is applied in place. `env_fingerprint` is a keyed hash of the environment;
+        `restarts` counts the restarts that were asked for, each of which wants new containers of the same.
+        """
+        made_of = (
+            self.digest,
+            self.command,
+            self.port,
+            self.protocol,
+            asdict(self.resources),
+            self.health.command,
+            [asdict(mount) for mount in self.mounts],
+            env_fingerprint,
+            restarts,
+        )
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One numbered snapshot of an app. `template` says which containers satisfy it."""
+
+    number: int
+    template: str
+    spec: Spec
+
+
+class Process(enum.StrEnum):
+    """What the engine last showed of an instance's container."""
+
+    UNKNOWN = "unknown"  # nothing seen yet, or the engine does not answer
+    CREATED = "created"
+    RUNNING = "running"
+    RESTARTING = "restarting"  # the engine is bringing it back by itself
+    PAUSED = "paused"
+    EXITED = "exited"
+    MISSING = "missing"
+
+
+class ExecHealth(enum.StrEnum):
+    """Docker's own HEALTHCHECK verdict."""
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One edge's view of one instance, as HAProxy's checks see it."""
+
+    edge: str
+    up: bool
+    since: datetime  # when this edge's verdict last changed
+    detail: str = ""  # HAProxy's words: "L7STS/500", "L4CON Connection refused"
+    sessions: int = 0  # open right now; matters while it is drained
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One container of a release in a slot of the app, as the store has recorded it.
+
+    `generation` counts up within the app and is never reused, so (slot, generation) names an effect that
+    happens at most once. `failures` is how many predecessors in a row failed in this slot.
+    """
+
+    id: int
+    slot: int
+    generation: int
+    release: int
+    template: str
+    state: State
+    since: datetime  # when it entered the state
+    node: str
+    address: str
+    claim: Resources
+    failures: int = 0
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    healthy_at: datetime | None = None  # when it first was
+    process: Process = Process.UNKNOWN
+    exit_code: int | None = None
+    exec_health: ExecHealth = ExecHealth.NONE
+    drift: str = ""  # how the container differs from what Berth made, in words; empty when it does not
+    probes: tuple[Probe, ...] = ()  # of live edges only
+    withdrawn_revision: int | None = None  # etcd's revision at which its endpoint key was removed
+    reason: Reason | None = None  # why it is in this state
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A live edge (its presence key is held) and the etcd revision up to which it has applied everything."""
+
+    name: str
+    applied: int
+
+
+class OperationKind(enum.StrEnum):
+    CREATE = "create"
+    DEPLOY = "deploy"
+    SCALE = "scale"
+    ROLLBACK = "rollback"
+    RESTART = "restart"
+    STOP = "stop"
+    START = "start"
+    DELETE = "delete"
+
+
+class OperationStatus(enum.StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (OperationStatus.PENDING, OperationStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The change request that the app's desired state stems from, while it is under way."""
+
+    id: str
+    kind: OperationKind
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """All that one pass of the loop decides from: desired, recorded and observed, read at one moment."""
+
+    id: int
+    group: str
+    name: str
+    running: bool  # False: stopped on request, or being deleted
+    deleting: bool
+    release: Release
+    last_good: Release | None  # the newest release that has served; what a failed update falls back to
+    next_generation: int
+    instances: tuple[Instance, ...]  # without those that are gone
+    failures: Mapping[int, tuple[int, datetime]]  # slot -> (failures in a row, when the last one ended)
+    edges: tuple[Edge, ...]
+    operation: Operation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an edge finds one instance. `draining` endpoints get no new sessions."""
+
+    instance: str  # "<slot>-<generation>", unique within the app
+    address: str
+    port: int
+    draining: bool = False

@@ -1,0 +1,87 @@
+"""Why something is done, or cannot be: a code, its figures, and the English sentence they make.
+
+Every item of a plan, every "no" of the placement and every event carries a `Reason`, and the panel shows it in the
+reader's language: the templates are gettext message ids, marked below for extraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a message for extraction; this module is pure and cannot translate it."""
+    return message
+
+
+TEMPLATES: Mapping[str, str] = {
+    # why an instance is made
+    "slot_empty": gettext_noop("slot %(slot)s has no instance"),
+    "release_wanted": gettext_noop("release %(release)s wants slot %(slot)s anew"),
+    "replaces_failed": gettext_noop("replaces generation %(generation)s in slot %(slot)s, which failed"),
+    # why an instance goes
+    "stopped_on_request": gettext_noop("the app is stopped"),
+    "deleted_on_request": gettext_noop("the app is deleted"),
+    "scaled_down": gettext_noop("%(replicas)s instances are wanted, slot %(slot)s is beyond them"),
+    "release_replaced": gettext_noop("release %(release)s took its place"),
+    "superseded": gettext_noop("release %(release)s is no longer wanted"),
+    "exited": gettext_noop("its process ended with code %(code)s"),
+    "missing": gettext_noop("its container was removed behind Berth's back"),
+    "drifted": gettext_noop("its container was changed behind Berth's back: %(difference)s"),
+    "never_healthy": gettext_noop("not healthy within %(grace)s s: %(verdict)s"),
+    "unhealthy": gettext_noop("unhealthy for %(seconds)s s: %(verdict)s"),
+    "start_failed": gettext_noop("could not be started: %(error)s"),
+    "node_lost": gettext_noop("node %(node)s is lost"),
+    "orphan": gettext_noop("container %(container)s carries Berth's labels and belongs to no instance"),
+    # why an instance is as it is
+    "placed": gettext_noop("placed on %(node)s"),
+    "running": gettext_noop("its container runs"),
+    "probe_up": gettext_noop("every edge reports it up"),
+    "probe_down": gettext_noop("an edge reports it down: %(verdict)s"),
+    "exec_unhealthy": gettext_noop("its own health command fails"),
+    "drained": gettext_noop("no edge holds a session on it"),
+    "drain_expired": gettext_noop("sessions outlasted the drain time of %(seconds)s s"),
+    "acknowledged": gettext_noop("every edge has withdrawn it"),
+    # why the loop waits
+    "backing_off": gettext_noop("failed %(failures)s times in a row, next try in %(seconds)s s"),
+    "awaiting_health": gettext_noop("waiting until the edges report it up"),
+    "awaiting_drain": gettext_noop("waiting for its sessions to end"),
+    "awaiting_edges": gettext_noop("waiting for %(edges)s to apply the change"),
+    "awaiting_surge": gettext_noop("waiting for a newer instance to become healthy first"),
+    "awaiting_placement": gettext_noop("no node fits: %(explanation)s"),
+    "awaiting_node": gettext_noop("node %(node)s does not answer"),
+    # how an operation ends
+    "converged": gettext_noop("all that was asked for is true"),
+    "deadline": gettext_noop("not done within %(seconds)s s: %(verdict)s"),
+    "kept_failing": gettext_noop("slot %(slot)s failed %(failures)s times: %(verdict)s"),
+    "newer_change": gettext_noop("a newer change took over"),
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A code of `TEMPLATES` with the figures its sentence needs. `str()` gives the English sentence."""
+
+    code: str
+    params: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return TEMPLATES[self.code] % self.params
+
+    def __hash__(self) -> int:
+        return hash((self.code, tuple(sorted(self.params.items()))))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"code": self.code, "params": dict(self.params)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Reason:
+        return cls(value["code"], dict(value["params"]))
+
+
+def because(code: str, **params: Any) -> Reason:
+    """The reason `code`; raises `KeyError` or `TypeError` at once when the code or one of its figures is missing."""
+    TEMPLATES[code] % params
+    return Reason(code, params)

@@ -1,0 +1,73 @@
+"""Real services for tests: each a context manager that yields an address and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cloud import embedded
+
+
+def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Wait for a condition, looking often; fail with `what` when it does not come true."""
+    give_up = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > give_up:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+def listens(address: tuple[str, int] | Path) -> bool:
+    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
+    with socket.socket(family) as probe:
+        try:
+            probe.connect(str(address) if isinstance(address, Path) else address)
+        except OSError:
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def process(argv: list[str], log: Path, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that is ended, and waited for, on the way out."""
+    with log.open("ab") as out:
+        child = subprocess.Popen(argv, stdout=out, stderr=out, env={**os.environ, **(env or {})})
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextlib.contextmanager
+def etcd(folder: Path, port: int = 0, peer_port: int = 0) -> Iterator[tuple[str, int]]:
+    port, peer_port = port or embedded.free_port(), peer_port or embedded.free_port()
+    with process(embedded.etcd(folder / "etcd", port, peer_port), folder / "etcd.log"):
+        wait_until(lambda: listens(("127.0.0.1", port)), "etcd listens")
+        yield "127.0.0.1", port
+
+
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[Path]:
+    path = folder / "redis.sock"
+    with process(embedded.redis(folder, path), folder / "redis.log"):
+        wait_until(lambda: listens(path), "redis listens")
+        yield path
+
+
+@contextlib.contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    port = embedded.free_port()
+    argv, env = embedded.registry(folder, port)
+    with process(argv, folder / "registry.log", env):
+        wait_until(lambda: listens(("127.0.0.1", port)), "the registry listens")
+        yield f"127.0.0.1:{port}"
