@@ -1,7 +1,6 @@
 """Nodes: the Docker Engines that instances run on."""
 
 from django.db import models
-from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.fields import validate_name
