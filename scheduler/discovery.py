@@ -2,9 +2,12 @@
 
     /berth/apps/<group>/<app>/config                JSON, see `AppConfig`        written by the loop
     /berth/apps/<group>/<app>/endpoints/<instance>  JSON, see `Endpoint`         written by the loop
+    /berth/reports/<group>/<app>/<edge>             JSON, see `Report`           written by the edge, on change
     /berth/edges/<edge>/presence                    JSON {"since", "pid"}        leased, written by the edge
     /berth/edges/<edge>/applied                     the revision, decimal        written by the edge
-    /berth/edges/<edge>/reports/<group>/<app>       JSON, see `Report`           written by the edge, on change
+
+The reports lie apart from the edges, by app first, so that one app's reports and the list of live edges are each one
+small read however many apps there are.
 
 Group and app names follow a strict grammar, so a key needs no escaping. The keys below `apps` carry no lease: with
 the control plane gone the edges serve on from what is there. etcd's revision is the clock that all of it runs by: an
@@ -25,6 +28,7 @@ from scheduler.model import Endpoint, HealthCheck, Probe, Protocol, Route
 
 APPS = "apps/"
 EDGES = "edges/"
+REPORTS = "reports/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def applied_key(edge: str) -> str:
 
 
 def report_key(edge: str, group: str, app: str) -> str:
-    return f"{EDGES}{edge}/reports/{group}/{app}"
+    return f"{REPORTS}{group}/{app}/{edge}"
 
 
 def dump_config(config: AppConfig) -> str:

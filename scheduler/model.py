@@ -234,7 +234,7 @@ class Instance:
     exec_health: ExecHealth = ExecHealth.NONE
     drift: str = ""  # how the container differs from what Berth made, in words; empty when it does not
     probes: tuple[Probe, ...] = ()  # of live edges only
-    withdrawn_revision: int | None = None  # etcd's revision at which its endpoint key was removed
+    endpoint_revision: int | None = None  # etcd's revision from which on its endpoint says what its state wants
     reason: Reason | None = None  # why it is in this state
 
 
@@ -281,6 +281,16 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """How often in a row an instance in one slot failed, and how the last one did."""
+
+    count: int
+    ended_at: datetime
+    generation: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class AppState:
     """All that one pass of the loop decides from: desired, recorded and observed, read at one moment."""
 
@@ -293,9 +303,10 @@ class AppState:
     last_good: Release | None  # the newest release that has served; what a failed update falls back to
     next_generation: int
     instances: tuple[Instance, ...]  # without those that are gone
-    failures: Mapping[int, tuple[int, datetime]]  # slot -> (failures in a row, when the last one ended)
+    failures: Mapping[int, Failures]  # by slot, of instances of the wanted template alone
     edges: tuple[Edge, ...]
     operation: Operation | None
+    pending: bool = False  # the last pass found no node for some of its instances
 
 
 @dataclass(frozen=True, slots=True)

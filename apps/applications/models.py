@@ -126,7 +126,7 @@ class Instance(models.Model):
     since = models.DateTimeField()
     reason = models.JSONField(null=True, blank=True)
     failed = models.BooleanField(default=False)  # it went because of a fault of its own
-    withdrawn_revision = models.BigIntegerField(null=True, blank=True)
+    endpoint_revision = models.BigIntegerField(null=True, blank=True)
 
     # observed
     container = models.CharField(max_length=64, blank=True)  # the engine's id

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ('since', models.DateTimeField()),
                 ('reason', models.JSONField(blank=True, null=True)),
                 ('failed', models.BooleanField(default=False)),
-                ('withdrawn_revision', models.BigIntegerField(blank=True, null=True)),
+                ('endpoint_revision', models.BigIntegerField(blank=True, null=True)),
                 ('container', models.CharField(blank=True, max_length=64)),
                 ('process', models.CharField(default='unknown', max_length=10)),
                 ('exit_code', models.IntegerField(blank=True, null=True)),
