@@ -1,0 +1,56 @@
+"""The environment that every test runs in: a Berth home of its own, fresh keys, nothing of the machine's.
+
+This happens before Django loads, so `DJANGO_SETTINGS_MODULE` is set here and not in `pyproject.toml`. Processes that
+a test starts inherit the same environment. `DATABASE_URL` alone is taken from outside: the ORM's tests run on SQLite
+and on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import django
+import pytest
+from cryptography.fernet import Fernet
+
+HERE = Path(__file__).parent
+_home = tempfile.TemporaryDirectory(prefix="berth-test-")
+
+for _name in [name for name in os.environ if name.startswith("BERTH_")]:
+    del os.environ[_name]
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="cloud.settings",
+    BERTH_HOME=_home.name,
+    BERTH_SECRET_KEY=secrets.token_hex(32),
+    BERTH_ENV_KEYS=Fernet.generate_key().decode(),
+    BERTH_INSTALLATION=secrets.token_hex(3),
+    BERTH_HOSTS="localhost,127.0.0.1,testserver",
+    # live_server and Playwright's sync API run beside an event loop of their own
+    DJANGO_ALLOW_ASYNC_UNSAFE="true",
+)
+
+from django.conf import settings  # noqa: E402
+
+# No test needs a broker or a layer of its own unless it is about one; those set the address themselves.
+settings.CELERY_BROKER_URL = "memory://"
+settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # a file: SQLite in memory locks whole tables between threads and knows no busy timeout
+    settings.DATABASES["default"]["TEST"] = {"NAME": str(Path(_home.name) / "test.sqlite3")}
+
+django.setup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests reach nothing outside their process (unix sockets are left: event loops need a pair of them)."""
+    for item in items:
+        if item.path.is_relative_to(HERE / "unit"):
+            item.add_marker(pytest.mark.disable_socket)
+
+
+def pytest_unconfigure() -> None:
+    _home.cleanup()
