@@ -28,8 +28,6 @@ os.environ.update(
     BERTH_ENV_KEYS=Fernet.generate_key().decode(),
     BERTH_INSTALLATION=secrets.token_hex(3),
     BERTH_HOSTS="localhost,127.0.0.1,testserver",
-    # live_server and Playwright's sync API run beside an event loop of their own
-    DJANGO_ALLOW_ASYNC_UNSAFE="true",
 )
 
 from django.conf import settings  # noqa: E402
@@ -50,6 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE / "unit"):
             item.add_marker(pytest.mark.disable_socket)
+        if item.path.is_relative_to(HERE / "browser"):
+            # Playwright's sync API keeps an event loop running in the tests' own thread
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 
 def pytest_unconfigure() -> None:
