@@ -145,12 +145,11 @@ class Spec:
     placement: PlacementRules = field(default_factory=PlacementRules)
     update: UpdatePolicy = field(default_factory=UpdatePolicy)
 
-    def template(self, env_fingerprint: str, restarts: int) -> str:
+    def template(self, env_fingerprint: str) -> str:
         """A short hash of what a container is made from.
 
         Two releases with one template need no new containers: a change of replicas, routes, placement or of
-        the edge's health check alone is applied in place. `env_fingerprint` is a keyed hash of the environment;
-        `restarts` counts the restarts that were asked for, each of which wants new containers of the same.
+        the edge's health check alone is applied in place. `env_fingerprint` is a keyed hash of the environment.
         """
         made_of = (
             self.digest,
@@ -161,9 +160,25 @@ class Spec:
             self.health.command,
             [asdict(mount) for mount in self.mounts],
             env_fingerprint,
-            restarts,
         )
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def restarted(template: str, restarts: int) -> str:
+    """The template that is wanted after so many restarts were asked for: the same, yet of new containers."""
+    return hashlib.sha256(f"{template} {restarts}".encode()).hexdigest()[:16] if restarts else template
+
+
+class AppStatus(enum.StrEnum):
+    """How an app is, in one word."""
+
+    PENDING = "pending"  # nothing serves yet
+    HEALTHY = "healthy"  # all that is wanted serves
+    UPDATING = "updating"  # a change is under way, and it serves
+    DEGRADED = "degraded"  # fewer serve than are wanted
+    FAILING = "failing"  # none serves
+    STOPPED = "stopped"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)

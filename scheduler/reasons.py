@@ -81,7 +81,7 @@ class Reason:
         return cls(value["code"], dict(value["params"]))
 
 
-def because(code: str, **params: Any) -> Reason:
+def because(code: str, /, **params: Any) -> Reason:
     """The reason `code`; raises `KeyError` or `TypeError` at once when the code or one of its figures is missing."""
     TEMPLATES[code] % params
     return Reason(code, params)

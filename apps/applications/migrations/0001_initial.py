@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
                 ('container', models.CharField(blank=True, max_length=64)),
                 ('process', models.CharField(default='unknown', max_length=10)),
                 ('exit_code', models.IntegerField(blank=True, null=True)),
+                ('restarts', models.PositiveIntegerField(default=0)),
                 ('exec_health', models.CharField(default='none', max_length=10)),
                 ('drift', models.TextField(blank=True)),
                 ('probes', models.JSONField(default=dict)),

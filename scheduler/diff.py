@@ -1,0 +1,340 @@
+"""Desired x observed x now -> plan: what the loop has to do for one app, and why.
+
+Pure: `diff` looks at no clock and changes nothing. It reads top down:
+
+1. every instance on its way out takes its next step (`_leave`);
+2. every other one is judged: launched, moved on by its health, or given up (`_judge`);
+3. what remains is compared with what is wanted, slot by slot (`_scale`);
+4. the operation under way ends, if what it asked for is true or will not become so (`_conclude`).
+
+Two budgets hold throughout: at most `replicas + max_surge` instances that are not on their way out, and never fewer
+healthy ones than `replicas - max_unavailable`, nor fewer than one, because of an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from scheduler.health import Verdict, judge
+from scheduler.lifecycle import State
+from scheduler.model import (
+    AppState,
+    Failures,
+    Instance,
+    OnFailure,
+    OperationKind,
+    OperationStatus,
+    Process,
+)
+from scheduler.reasons import Reason, because
+
+ATTEMPTS = 2  # failures in a row in one slot after which an operation is given up
+ACKNOWLEDGE = 30.0  # seconds after which an edge that is alive but applies nothing is no longer waited for
+BACKOFF_MAX = 300.0
+STABLE = 600.0  # seconds of health after which earlier failures no longer count
+
+
+def failures_after(earlier: int, healthy_at: datetime | None, ended_at: datetime) -> int:
+    """How many failures in a row a slot has after an instance with so many `earlier` ones failed as well."""
+    stable = healthy_at is not None and ended_at - healthy_at >= timedelta(seconds=STABLE)
+    return 1 if stable else earlier + 1
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: none after the first, then 2, 4, 8 … at most 300."""
+    return 0.0 if failures < 2 else min(2.0 ** (failures - 1), BACKOFF_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    slot: int
+    generation: int
+    failures: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of a recorded state that needs no engine. `failed`: because of a fault of the instance's own."""
+
+    instance: Instance
+    to: State
+    reason: Reason
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that the loop cannot hasten. `until` is when to look again at the latest, if time alone decides."""
+
+    reason: Reason
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the operation ends. `generation` names the instance that shows why it failed."""
+
+    status: OperationStatus
+    reason: Reason
+    step: str = ""
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Named buckets; the caller applies them in this order."""
+
+    moves: tuple[Move, ...] = ()
+    create: tuple[Create, ...] = ()
+    launch: tuple[Instance, ...] = ()  # assigned: make and start the container, again if need be
+    stop: tuple[Instance, ...] = ()  # nobody sends them anything any more: stop, remove, give the claim back
+    wait: tuple[Wait, ...] = ()
+    outcome: Outcome | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Nothing to do now; perhaps something to wait for."""
+        return not (self.moves or self.create or self.launch or self.stop or self.outcome)
+
+    @property
+    def due(self) -> datetime | None:
+        """When to look again even if nothing happens."""
+        return min((wait.until for wait in self.wait if wait.until is not None), default=None)
+
+
+def diff(app: AppState, now: datetime) -> Plan:
+    """What has to be done for `app` at `now`. The same input gives the same plan."""
+    draft = _Draft(app, now, failures=dict(app.failures))
+    for instance in app.instances:
+        if instance.state.going:
+            _leave(draft, instance)
+        else:
+            _judge(draft, instance)
+    if app.running and not app.deleting:
+        _scale(draft)
+    else:
+        reason = because("deleted_on_request" if app.deleting else "stopped_on_request")
+        for instance in list(draft.staying):
+            draft.retire(instance, reason)
+    outcome = _conclude(draft)
+    return Plan(
+        moves=tuple(draft.moves),
+        create=tuple(draft.create),
+        launch=tuple(draft.launch),
+        stop=tuple(draft.stop),
+        wait=tuple(draft.wait),
+        outcome=outcome,
+    )
+
+
+@dataclass
+class _Draft:
+    """A plan in the making. `staying` are the instances that remain, as they will be once its moves are made."""
+
+    app: AppState
+    now: datetime
+    failures: dict[int, Failures]
+    moves: list[Move] = field(default_factory=list)
+    create: list[Create] = field(default_factory=list)
+    launch: list[Instance] = field(default_factory=list)
+    stop: list[Instance] = field(default_factory=list)
+    wait: list[Wait] = field(default_factory=list)
+    staying: list[Instance] = field(default_factory=list)
+
+    def later(self, reason: Reason, seconds: float | None = None, since: datetime | None = None) -> None:
+        until = None if seconds is None else (since or self.now) + timedelta(seconds=seconds)
+        self.wait.append(Wait(reason, until))
+
+    def overdue(self, since: datetime, seconds: float) -> bool:
+        return self.now >= since + timedelta(seconds=seconds)
+
+    def move(self, instance: Instance, to: State, reason: Reason) -> Instance:
+        self.moves.append(Move(instance, to, reason))
+        return replace(instance, state=to, since=self.now, reason=reason)
+
+    def retire(self, instance: Instance, reason: Reason) -> None:
+        """Send an instance on its way out: by a drain if it serves, else at once. Undoes what else was planned."""
+        self.moves = [move for move in self.moves if move.instance.id != instance.id]
+        self.launch = [launched for launched in self.launch if launched.id != instance.id]
+        self.staying = [stays for stays in self.staying if stays.id != instance.id]
+        serves = instance.state is State.HEALTHY and instance.process is Process.RUNNING
+        self.moves.append(Move(instance, State.DRAINING if serves else State.WITHDRAWN, reason))
+
+    def give_up(self, instance: Instance, reason: Reason) -> None:
+        """Send an instance away for a fault of its own, which counts against its slot."""
+        self.moves.append(Move(instance, State.WITHDRAWN, reason, failed=True))
+        if instance.template == self.app.release.template:
+            count = failures_after(instance.failures, instance.healthy_at, self.now)
+            self.failures[instance.slot] = Failures(count, self.now, instance.generation, reason)
+
+
+def _leave(draft: _Draft, instance: Instance) -> None:
+    """The next step out: draining -> withdrawn -> stopped, each once every live edge has acknowledged the last."""
+    update = draft.app.release.spec.update
+    behind = [edge.name for edge in draft.app.edges if edge.applied < (instance.endpoint_revision or 0)]
+    unpublished = instance.endpoint_revision is None
+    if instance.state is State.DRAINING:
+        if instance.process in (Process.EXITED, Process.MISSING):
+            draft.moves.append(Move(instance, State.WITHDRAWN, because("exited", code=instance.exit_code)))
+        elif draft.overdue(instance.since, update.drain):
+            draft.moves.append(Move(instance, State.WITHDRAWN, because("drain_expired", seconds=update.drain)))
+        elif unpublished or behind or any(probe.sessions for probe in instance.probes):
+            draft.later(because("awaiting_drain"), update.drain, instance.since)
+        else:
+            draft.moves.append(Move(instance, State.WITHDRAWN, because("drained")))
+    elif unpublished:
+        draft.later(because("awaiting_edges", edges="etcd"))
+    elif behind and not draft.overdue(instance.since, ACKNOWLEDGE):
+        draft.later(because("awaiting_edges", edges=", ".join(behind)), ACKNOWLEDGE, instance.since)
+    else:
+        draft.stop.append(instance)
+
+
+def _judge(draft: _Draft, instance: Instance) -> None:
+    """One instance that is not on its way out: its process first, then what its state wants."""
+    if instance.state is State.ASSIGNED:
+        draft.launch.append(instance)
+        draft.staying.append(instance)
+    elif instance.process is Process.MISSING:
+        draft.retire(instance, because("missing"))
+    elif instance.process is Process.PAUSED:
+        draft.retire(instance, because("drifted", difference="paused"))
+    elif instance.process is Process.EXITED:
+        draft.give_up(instance, because("exited", code=instance.exit_code))
+    else:
+        _judge_health(draft, instance)
+
+
+def _judge_health(draft: _Draft, instance: Instance) -> None:
+    """One instance whose container runs: on by its health, or given up past the grace or the patience it is due."""
+    check = draft.app.release.spec.health
+    patience = check.failures * check.interval  # out of the rotation for as long again as it took to get there
+    health = judge(instance, draft.app.edges)
+    started = instance.started_at or instance.since
+    down = because("probe_down", verdict=health.detail)
+    if health.verdict is Verdict.UP:
+        if instance.state is not State.HEALTHY:
+            instance = draft.move(instance, State.HEALTHY, because("probe_up"))
+    elif instance.state is State.STARTED:
+        if draft.app.edges and draft.overdue(started, check.grace):
+            draft.give_up(instance, because("never_healthy", grace=check.grace, verdict=health.detail))
+            return
+        draft.later(because("awaiting_health"), check.grace, started)
+    elif health.verdict is Verdict.DOWN and instance.state is State.HEALTHY:
+        instance = draft.move(instance, State.UNHEALTHY, down)
+        draft.later(down, patience)
+    elif instance.state is State.UNHEALTHY:
+        if health.verdict is Verdict.DOWN and draft.overdue(instance.since, patience):
+            seconds = round((draft.now - instance.since).total_seconds())
+            draft.give_up(instance, because("unhealthy", seconds=seconds, verdict=health.detail))
+            return
+        draft.later(down, patience, instance.since)
+    draft.staying.append(instance)
+
+
+def _scale(draft: _Draft) -> None:
+    """Compare the instances that stay with the slots that are wanted: first who goes, then who is made."""
+    spec = draft.app.release.spec
+    floor = max(1, spec.replicas - spec.update.max_unavailable)
+    holders, unwanted = _sort_out(draft)
+    budget = sum(stays.state is State.HEALTHY for stays in draft.staying) - floor
+    for instance in _retirement_order(draft, holders, unwanted):
+        if instance.state in (State.ASSIGNED, State.STARTED):
+            draft.retire(instance, _why_unwanted(draft.app, instance))
+        elif instance.state is State.HEALTHY and budget > 0:
+            budget -= 1
+            draft.retire(instance, _why_unwanted(draft.app, instance))
+        else:  # the last that serve wait for successors; one that is out of the rotation may come back till then
+            draft.later(because("awaiting_surge"))
+    # with none to spare and no surge nothing could ever move, so one is allowed then
+    _fill(draft, holders, max(spec.update.max_surge, 1 if floor >= spec.replicas else 0))
+
+
+def _fill(draft: _Draft, holders: dict[int, Instance], surge: int) -> None:
+    """Make an instance for every slot without one, empty slots first, as far as surge and back-off allow."""
+    app, spec = draft.app, draft.app.release.spec
+    room = spec.replicas + surge - len(draft.staying)
+    taken = {stays.slot for stays in draft.staying}
+    for slot in sorted(set(range(spec.replicas)) - holders.keys(), key=lambda slot: (slot in taken, slot)):
+        failures = draft.failures.get(slot)
+        if failures and not draft.overdue(failures.ended_at, backoff(failures.count)):
+            delay = backoff(failures.count)
+            left = round((failures.ended_at - draft.now).total_seconds() + delay, 1)
+            draft.later(because("backing_off", failures=failures.count, seconds=left), delay, failures.ended_at)
+        elif room <= 0:
+            draft.later(because("awaiting_surge"))
+        else:
+            room -= 1
+            if failures:
+                reason = because("replaces_failed", generation=failures.generation, slot=slot)
+            elif slot in taken:
+                reason = because("release_wanted", release=app.release.number, slot=slot)
+            else:
+                reason = because("slot_empty", slot=slot)
+            generation = app.next_generation + len(draft.create)
+            draft.create.append(Create(slot, generation, failures.count if failures else 0, reason))
+
+
+def _sort_out(draft: _Draft) -> tuple[dict[int, Instance], list[Instance]]:
+    """Who holds a wanted slot as wanted, and who is of another template, was changed, or is one too many."""
+    app = draft.app
+    holders: dict[int, Instance] = {}
+    unwanted: list[Instance] = []
+    for instance in sorted(draft.staying, key=lambda i: (i.state is not State.HEALTHY, i.generation)):
+        as_made = instance.template == app.release.template and not instance.drift
+        if as_made and instance.slot < app.release.spec.replicas and instance.slot not in holders:
+            holders[instance.slot] = instance
+        else:
+            unwanted.append(instance)
+    return holders, unwanted
+
+
+def _retirement_order(draft: _Draft, holders: dict[int, Instance], unwanted: Iterable[Instance]) -> list[Instance]:
+    """Those beyond the wanted slots first, then those whose slot is served by a successor, then the rest."""
+    served = {slot for slot, holder in holders.items() if holder.state is State.HEALTHY}
+    replicas = draft.app.release.spec.replicas
+    return sorted(unwanted, key=lambda i: (i.slot < replicas, i.slot not in served, i.slot, i.generation))
+
+
+def _why_unwanted(app: AppState, instance: Instance) -> Reason:
+    if instance.drift:
+        return because("drifted", difference=instance.drift)
+    if instance.slot >= app.release.spec.replicas:
+        return because("scaled_down", replicas=app.release.spec.replicas, slot=instance.slot)
+    if instance.state is State.HEALTHY:
+        return because("release_replaced", release=app.release.number)
+    return because("superseded", release=instance.release)
+
+
+def _conclude(draft: _Draft) -> Outcome | None:
+    """Whether the operation under way has come to its end."""
+    app, operation = draft.app, draft.app.operation
+    if operation is None:
+        return None
+    if not app.running or app.deleting:
+        return None if app.instances else Outcome(OperationStatus.SUCCEEDED, because("converged"))
+    if not (draft.moves or draft.create or draft.launch or draft.stop or draft.wait):
+        return Outcome(OperationStatus.SUCCEEDED, because("converged"))
+
+    policy = app.release.spec.update
+    can_return = app.last_good is not None and app.last_good.number != app.release.number
+    returns = policy.on_failure is OnFailure.ROLLBACK and can_return and operation.kind is not OperationKind.RESTART
+    status = OperationStatus.ROLLED_BACK if returns else OperationStatus.FAILED
+    worst = max(draft.failures.items(), key=lambda item: item[1].count, default=None)
+    if worst and worst[1].count >= ATTEMPTS:
+        slot, last = worst
+        reason = because("kept_failing", slot=slot, failures=last.count, verdict=str(last.reason))
+        step = "start" if last.reason.code == "start_failed" else "health"
+        return Outcome(status, reason, step, last.generation)
+    if app.pending:  # it waits for room, which no deadline makes
+        return None
+    if not draft.overdue(operation.started_at, policy.deadline):
+        draft.later(because("awaiting_health"), policy.deadline, operation.started_at)
+        return None
+    lagging = [i for i in draft.staying if i.state is not State.HEALTHY]
+    verdict = judge(lagging[-1], app.edges).detail if lagging else str(draft.wait[0].reason if draft.wait else "")
+    reason = because("deadline", seconds=policy.deadline, verdict=verdict)
+    return Outcome(status, reason, "health", lagging[-1].generation if lagging else None)
