@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import dj_database_url
@@ -13,11 +12,11 @@ from cloud import config
 BERTH = config.read()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-SECRET_KEY = os.environ.get("BERTH_SECRET_KEY") or BERTH.secret("secret-key") or "not-set-up"
+SECRET_KEY = BERTH.secret_key or "not-set-up"
 # The keys that environment values are encrypted with, newest first, comma-separated: rotation adds one in front.
-BERTH_ENV_KEYS = tuple(k for k in (os.environ.get("BERTH_ENV_KEYS") or BERTH.secret("env-keys")).split(",") if k)
+BERTH_ENV_KEYS = BERTH.env_keys
 # Labels every container and network that belongs to this installation, so that several can share one engine.
-BERTH_INSTALLATION = os.environ.get("BERTH_INSTALLATION") or BERTH.secret("installation") or "none"
+BERTH_INSTALLATION = BERTH.installation or "none"
 
 DEBUG = BERTH.debug
 ALLOWED_HOSTS = list(BERTH.allowed_hosts)
