@@ -1,0 +1,85 @@
+"""The sentence of every kind of event, and of every reason, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from scheduler.reasons import TEMPLATES, Reason
+
+MESSAGES: Mapping[str, str] = {
+    # people and tokens
+    "user.created": gettext_noop("user %(user)s was created"),
+    "user.activated": gettext_noop("user %(user)s was activated"),
+    "user.deactivated": gettext_noop("user %(user)s was deactivated"),
+    "token.created": gettext_noop("API token %(name)s was created"),
+    "token.revoked": gettext_noop("API token %(name)s was revoked"),
+    # groups
+    "group.created": gettext_noop("group %(group)s was created"),
+    "group.quota_set": gettext_noop("the quota of group %(group)s was changed"),
+    "group.deleted": gettext_noop("group %(name)s was deleted"),
+    "member.added": gettext_noop("%(user)s joined as %(role)s"),
+    "member.changed": gettext_noop("%(user)s is %(role)s now"),
+    "member.removed": gettext_noop("%(user)s was removed from the group"),
+    # nodes
+    "node.enrolled": gettext_noop("node %(node)s was enrolled"),
+    "node.cordoned": gettext_noop("node %(node)s was cordoned: it takes nothing new"),
+    "node.uncordoned": gettext_noop("node %(node)s takes new instances again"),
+    "node.labelled": gettext_noop("the labels of node %(node)s were changed"),
+    "node.system_set": gettext_noop("what node %(node)s keeps back for the system was changed"),
+    "node.removed": gettext_noop("node %(name)s was removed"),
+    "node.reachable": gettext_noop("the engine of node %(node)s answers"),
+    "node.unreachable": gettext_noop("the engine of node %(node)s does not answer"),
+    # what was asked of an app
+    "app.created": gettext_noop("app %(app)s was created"),
+    "app.deployed": gettext_noop("release %(release)s of %(app)s was asked for"),
+    "app.scaled": gettext_noop("%(app)s was scaled from %(before)s to %(replicas)s"),
+    "app.rolled_back": gettext_noop("%(app)s goes back to release %(made_from)s, as release %(release)s"),
+    "app.restarted": gettext_noop("a restart of %(app)s was asked for"),
+    "app.stopped": gettext_noop("%(app)s was told to stop"),
+    "app.started": gettext_noop("%(app)s was told to start"),
+    "app.deleted": gettext_noop("the deletion of %(app)s was asked for"),
+    # what the loop did
+    "app.placement_pending": gettext_noop("%(app)s waits for room"),
+    "instance.assigned": gettext_noop("instance %(slot)s-%(generation)s of %(app)s was placed on %(node)s"),
+    "instance.started": gettext_noop("instance %(slot)s-%(generation)s of %(app)s started on %(node)s"),
+    "instance.healthy": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is healthy"),
+    "instance.unhealthy": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is unhealthy"),
+    "instance.draining": gettext_noop("instance %(slot)s-%(generation)s of %(app)s takes no new sessions"),
+    "instance.gone": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is gone"),
+    "instance.failed": gettext_noop("instance %(slot)s-%(generation)s of %(app)s failed"),
+    "instance.drifted": gettext_noop("instance %(slot)s-%(generation)s of %(app)s was changed behind Berth's back"),
+    "orphan.removed": gettext_noop("a container that belongs to nothing was removed from %(node)s"),
+    "app.removed": gettext_noop("%(name)s is gone"),
+    # how a change request ended
+    "operation.succeeded": gettext_noop("%(operation)s of %(app)s succeeded"),
+    "operation.failed": gettext_noop("%(operation)s of %(app)s failed"),
+    "operation.rolled_back": gettext_noop("%(operation)s of %(app)s failed and was rolled back"),
+    "operation.superseded": gettext_noop("%(operation)s of %(app)s was superseded by a newer change"),
+    "operation.cancelled": gettext_noop("%(operation)s of %(app)s was cancelled"),
+}
+
+
+class _Params(dict[str, Any]):
+    """A figure that an old row lacks leaves a gap in its sentence, not a broken page."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def sentence(kind: str, params: Mapping[str, Any], reason: Mapping[str, Any] | None = None) -> str:
+    """What happened, and why where that is known, translated. Plain text: pages escape it as any other."""
+    happened = _(MESSAGES.get(kind, kind)) % _Params(params)
+    why = reason_text(reason)
+    return f"{happened}: {why}" if why else happened
+
+
+def reason_text(reason: Reason | Mapping[str, Any] | None) -> str:
+    """The sentence of a reason, as value or as it is stored, translated; empty for None."""
+    if not reason:
+        return ""
+    stored = reason.as_dict() if isinstance(reason, Reason) else reason
+    return _(TEMPLATES.get(stored["code"], stored["code"])) % _Params(stored.get("params", {}))

@@ -1,0 +1,71 @@
+"""Writing history. The only place that makes events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from apps.events.messages import MESSAGES
+from apps.events.models import Event
+from apps.panel import live
+from scheduler.reasons import Reason
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+    from apps.applications.models import App
+    from apps.groups.models import Group
+    from apps.nodes.models import Node
+    from apps.operations.models import Operation
+
+
+def record(
+    kind: str,
+    *,
+    actor: User | None = None,
+    group: Group | None = None,
+    app: App | None = None,
+    node: Node | None = None,
+    operation: Operation | None = None,
+    reason: Reason | None = None,
+    **params: Any,
+) -> Event:
+    """Add an event and hint at it to the pages that show what it is about.
+
+    Call it in the transaction of the change itself. Names go into `params` of their own accord, since the history
+    outlives what it is about. Raises `KeyError` for a kind that has no sentence. Never pass a secret.
+    """
+    if kind not in MESSAGES:
+        raise KeyError(kind)
+    if app is not None:
+        params.setdefault("app", app.name)
+        group = group or app.group
+    if group is not None:
+        params.setdefault("group", group.name)
+    if node is not None:
+        params.setdefault("node", node.name)
+    if operation is not None:
+        params.setdefault("operation", operation.kind)
+    event = Event.objects.create(
+        kind=kind,
+        params=params,
+        reason=reason.as_dict() if reason else None,
+        actor=actor,
+        group=group,
+        app=app,
+        node=node,
+        operation=operation,
+    )
+    live.announce(*_topics(group, app, node, operation))
+    return event
+
+
+def _topics(group: Group | None, app: App | None, node: Node | None, operation: Operation | None) -> list[str]:
+    topics = ["events"]
+    if group is not None:
+        topics.append(f"group.{group.pk}")
+    if app is not None:
+        topics.append(f"app.{app.pk}")
+    if node is not None:
+        topics.append("nodes")
+    if operation is not None:
+        topics.append(f"operation.{operation.pk.hex}")
+    return topics

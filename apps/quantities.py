@@ -1,0 +1,104 @@
+"""Amounts as people write them, and back: CPU, memory and disk, time.
+
+Inside, CPU is in thousandths of a core, memory and disk in bytes, time in seconds. Every `parse_*` raises `ValueError`
+with a sentence for whoever wrote the amount; every `show_*` gives what its `parse_*` takes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django.utils.translation import gettext as _
+
+_CPU = re.compile(r"([0-9]{1,9})m|([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
+_BYTES = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s?([KMGTP]i?)?B?", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)", re.ASCII)
+_UNITS = {
+    "": 1,
+    **{unit + "i": 1 << 10 * power for power, unit in enumerate("KMGTP", 1)},
+    **{unit: 10 ** (3 * power) for power, unit in enumerate("KMGTP", 1)},
+}
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+
+
+def parse_cpu(value: object) -> int:
+    """Thousandths of a core from a number of cores (`0.25`) or a string (`"250m"`, `"0.25"`)."""
+    wrong = ValueError(_("CPU is a number of cores such as 0.25, or thousandths such as “250m”."))
+    if _is_number(value):
+        cores = Decimal(str(value))
+    elif isinstance(value, str) and (found := _CPU.fullmatch(value)):
+        if found[1]:
+            return int(found[1])
+        cores = Decimal(found[2])
+    else:
+        raise wrong
+    if abs(cores) > 10**9:
+        raise wrong
+    return int((cores * 1000).to_integral_value(ROUND_HALF_EVEN))
+
+
+def parse_bytes(value: object) -> int:
+    """Bytes from a number of bytes or a string (`"64MiB"`, `"1.5GiB"`, `"500MB"`)."""
+    wrong = ValueError(_("This is a number of bytes, or an amount such as “64MiB” or “1GiB”."))
+    if _is_number(value) and value == int(value) and abs(value) < 1 << 62:  # type: ignore[call-overload,operator]
+        return int(value)  # type: ignore[call-overload]
+    if isinstance(value, str) and (found := _BYTES.fullmatch(value)):
+        size = int(Decimal(f"{found[1]}.{found[2] or 0}") * _UNITS[found[3] or ""])
+        if size < 1 << 62:
+            return size
+    raise wrong
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from a number of seconds or a string (`"500ms"`, `"2s"`, `"5m"`, `"1h"`)."""
+    if _is_number(value):
+        seconds = Decimal(str(value))
+    elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        seconds = Decimal(found[1]) * _SECONDS[found[2]]
+    else:
+        raise ValueError(_("This is a number of seconds, or a time such as “500ms”, “2s” or “5m”."))
+    return float(round(seconds, 3))
+
+
+def show_cpu(millicores: int) -> float | int:
+    """Cores, as a whole number where it is one."""
+    return millicores // 1000 if millicores % 1000 == 0 else millicores / 1000
+
+
+def show_bytes(size: int) -> str:
+    """The amount in the largest unit that divides it: nothing is rounded away."""
+    for power in (5, 4, 3, 2, 1):
+        if size and size % (1 << 10 * power) == 0:
+            return f"{size >> 10 * power}{'KMGTP'[power - 1]}iB"
+    return f"{size}B"
+
+
+def show_duration(seconds: float) -> str:
+    """The time in the largest unit that divides it."""
+    milliseconds = round(seconds * 1000)
+    for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % length == 0:
+            return f"{milliseconds // length}{unit}"
+    return f"{milliseconds}ms"
+
+
+def show_figure(figure: str, amount: int) -> str:
+    """An amount of one of the figures of `Resources`, for a sentence."""
+    if figure == "cpu":
+        return str(show_cpu(amount))
+    return str(amount) if figure == "instances" else about_bytes(amount)
+
+
+def about_bytes(size: int) -> str:
+    """The amount for people: at most one decimal, in a unit that keeps it short."""
+    for power in (5, 4, 3, 2, 1):
+        if size >= 1 << 10 * power:
+            amount = f"{size / (1 << 10 * power):.1f}".removesuffix(".0")
+            return f"{amount} {'KMGTP'[power - 1]}iB"
+    return f"{size} B"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
