@@ -8,19 +8,20 @@ from django.utils.translation import gettext_lazy as _
 from apps.fields import validate_name
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from scheduler import model
 from scheduler.lifecycle import State
 
 
 class AppStatus(models.TextChoices):
-    """How an app is, in one word, as the loop last saw it."""
+    """`scheduler.model.AppStatus` with a label for each: how an app is, in one word, as the loop last saw it."""
 
-    PENDING = "pending", _("pending")  # nothing serves yet
-    HEALTHY = "healthy", _("healthy")  # all that is wanted serves
-    UPDATING = "updating", _("updating")  # a change is under way, and it serves
-    DEGRADED = "degraded", _("degraded")  # fewer serve than are wanted
-    FAILING = "failing", _("failing")  # none serves
-    STOPPED = "stopped", _("stopped")
-    DELETING = "deleting", _("deleting")
+    PENDING = model.AppStatus.PENDING.value, _("pending")
+    HEALTHY = model.AppStatus.HEALTHY.value, _("healthy")
+    UPDATING = model.AppStatus.UPDATING.value, _("updating")
+    DEGRADED = model.AppStatus.DEGRADED.value, _("degraded")
+    FAILING = model.AppStatus.FAILING.value, _("failing")
+    STOPPED = model.AppStatus.STOPPED.value, _("stopped")
+    DELETING = model.AppStatus.DELETING.value, _("deleting")
 
 
 class App(models.Model):
@@ -112,7 +113,8 @@ class Instance(models.Model):
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="instances")
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
     release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="instances")
-    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="instances")
+    # None once the node was removed, which only happens when the instance is gone
+    node = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, related_name="instances")
     slot = models.PositiveIntegerField()
     generation = models.PositiveIntegerField()
     template = models.CharField(max_length=16)
@@ -149,6 +151,9 @@ class Instance(models.Model):
             models.UniqueConstraint(fields=["app", "generation"], name="generation_once_an_app"),
             models.UniqueConstraint(
                 fields=["group", "address"], condition=Q(gone_at=None), name="address_once_a_group"
+            ),
+            models.CheckConstraint(
+                condition=Q(node__isnull=False) | Q(gone_at__isnull=False), name="present_instance_has_a_node"
             ),
         ]
         indexes = [

@@ -49,6 +49,7 @@ MESSAGES: Mapping[str, str] = {
     "instance.healthy": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is healthy"),
     "instance.unhealthy": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is unhealthy"),
     "instance.draining": gettext_noop("instance %(slot)s-%(generation)s of %(app)s takes no new sessions"),
+    "instance.withdrawn": gettext_noop("instance %(slot)s-%(generation)s of %(app)s leaves the edges"),
     "instance.gone": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is gone"),
     "instance.failed": gettext_noop("instance %(slot)s-%(generation)s of %(app)s failed"),
     "instance.drifted": gettext_noop("instance %(slot)s-%(generation)s of %(app)s was changed behind Berth's back"),

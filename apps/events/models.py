@@ -23,7 +23,10 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["group", "-id"], name="event_of_group")]
+        indexes = [
+            models.Index(fields=["group", "-id"], name="event_of_group"),
+            models.Index(fields=["app", "-id"], name="event_of_app"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.params}"

@@ -23,7 +23,7 @@ def record(
     actor: User | None = None,
     group: Group | None = None,
     app: App | None = None,
-    node: Node | None = None,
+    node: Node | str | None = None,
     operation: Operation | None = None,
     reason: Reason | None = None,
     **params: Any,
@@ -31,7 +31,8 @@ def record(
     """Add an event and hint at it to the pages that show what it is about.
 
     Call it in the transaction of the change itself. Names go into `params` of their own accord, since the history
-    outlives what it is about. Raises `KeyError` for a kind that has no sentence. Never pass a secret.
+    outlives what it is about; of a node the name alone will do where the event is not part of the node's history.
+    Raises `KeyError` for a kind that has no sentence. Never pass a secret.
     """
     if kind not in MESSAGES:
         raise KeyError(kind)
@@ -41,7 +42,7 @@ def record(
     if group is not None:
         params.setdefault("group", group.name)
     if node is not None:
-        params.setdefault("node", node.name)
+        params["node"] = str(node)
     if operation is not None:
         params.setdefault("operation", operation.kind)
     event = Event.objects.create(
@@ -51,20 +52,20 @@ def record(
         actor=actor,
         group=group,
         app=app,
-        node=node,
+        node=None if isinstance(node, str) else node,
         operation=operation,
     )
     live.announce(*_topics(group, app, node, operation))
     return event
 
 
-def _topics(group: Group | None, app: App | None, node: Node | None, operation: Operation | None) -> list[str]:
+def _topics(group: Group | None, app: App | None, node: Node | str | None, operation: Operation | None) -> list[str]:
     topics = ["events"]
     if group is not None:
         topics.append(f"group.{group.pk}")
     if app is not None:
         topics.append(f"app.{app.pk}")
-    if node is not None:
+    if node is not None and not isinstance(node, str):
         topics.append("nodes")
     if operation is not None:
         topics.append(f"operation.{operation.pk.hex}")

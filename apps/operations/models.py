@@ -43,7 +43,10 @@ class Operation(models.Model):
                 fields=["app"], condition=Q(status__in=[s.value for s in ACTIVE]), name="one_active_operation_an_app"
             ),
         ]
-        indexes = [models.Index(fields=["app", "-created_at"], name="operation_of_app")]
+        indexes = [
+            models.Index(fields=["app", "-created_at"], name="operation_of_app"),
+            models.Index(fields=["group", "-created_at"], name="operation_of_group"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.group_name}/{self.app_name}"
