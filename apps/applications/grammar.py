@@ -1,0 +1,108 @@
+"""What images, hosts, paths and environment names may look like. Each check returns the normal form.
+
+These values end up in HAProxy's configuration, in engine calls and in etcd's keys, so what may be in them is listed
+and all else is refused. A check raises `Wrong`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import idna
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+_DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+# the reference grammar of the container registries, and a bare image id
+_IMAGE = re.compile(
+    rf"(?:(?:{_DOMAIN})(?:\.{_DOMAIN})*(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+    r"|sha256:[0-9a-f]{64}",
+    re.ASCII,
+)
+_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_ROUTE_PATH = re.compile(r"(?:/[A-Za-z0-9._~%@:+,-]+)*", re.ASCII)
+_HEALTH_PATH = re.compile(r"/[A-Za-z0-9._~%@:+,/?&=-]*", re.ASCII)
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}", re.ASCII)
+_LABEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", re.ASCII)
+
+
+class Wrong(ValueError):
+    """A value that is not as it should be: a stable code and a sentence, without the field's path."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def text(value: object, longest: int) -> str:
+    """Any text that can be stored and handed to a process: no NUL, no half of a surrogate pair."""
+    if not isinstance(value, str):
+        raise Wrong("invalid_type", _("This is a string."))
+    if len(value) > longest:
+        raise Wrong("too_long", _("This has at most %(longest)s characters.") % {"longest": longest})
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise Wrong("invalid_text", _("This holds a character that no process can be given."))
+    return value
+
+
+def image(value: object) -> str:
+    reference = text(value, 255)
+    if not _IMAGE.fullmatch(reference):
+        raise Wrong("invalid_image", _("An image is named like “registry/name:tag” or “name@sha256:…”."))
+    return reference
+
+
+def host(value: object) -> str:
+    """The host as it is on the wire: lower case, without a trailing dot, other scripts in their ASCII form."""
+    wrong = Wrong("invalid_host", _("A host is a DNS name such as “web.example.com”, without wildcard or port."))
+    name = text(value, 1000).removesuffix(".")
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            raise wrong from None
+    name = name.lower()
+    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in name.split(".")):
+        raise wrong
+    if _is_panels(name):
+        # cookies know no ports: an app at the panel's name would be sent the sessions of its users
+        raise Wrong("reserved_host", _("This is the panel's own host."))
+    return name
+
+
+def route_path(value: object) -> str:
+    """A path prefix of whole segments, without a trailing slash; `/` is everything."""
+    path = text(value, 200).rstrip("/")
+    if not _ROUTE_PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise Wrong("invalid_path", _("A path starts with / and has letters, digits and . _ ~ % @ : + , - in between."))
+    return path or "/"
+
+
+def health_path(value: object) -> str:
+    path = text(value, 200)
+    if not _HEALTH_PATH.fullmatch(path):
+        raise Wrong("invalid_path", _("A health path starts with / and has no spaces, quotes or other special signs."))
+    return path
+
+
+def env_name(value: str) -> str:
+    if not _ENV_NAME.fullmatch(value):
+        raise Wrong("invalid_name", _("A variable's name has letters, digits and _ . - and starts with no digit."))
+    return value
+
+
+def label_name(value: object) -> str:
+    name = text(value, 63)
+    if not _LABEL_NAME.fullmatch(name):
+        raise Wrong("invalid_label", _("A label's name has letters, digits and . _ - /"))
+    return name
+
+
+def _is_panels(name: str) -> bool:
+    for allowed in settings.ALLOWED_HOSTS:
+        panels = allowed.lower()
+        if name == panels or (panels.startswith(".") and (name == panels[1:] or name.endswith(panels))):
+            return True
+    return False

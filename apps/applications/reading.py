@@ -1,0 +1,130 @@
+"""Reading the fields of a JSON object one by one, noting what is wrong with each by its path."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.applications.grammar import Wrong, text
+from apps.errors import FieldError
+
+Check = Callable[[object], Any]
+_ABSENT = object()
+
+
+class Fields:
+    """The fields of the object at `path`. Those that are wrong are read as their default and noted in `errors`."""
+
+    def __init__(self, data: Mapping[str, Any], path: str, errors: list[FieldError]) -> None:
+        self._left = dict(data)
+        self._path = path
+        self._errors = errors
+
+    def take(self, name: str, check: Check, default: Any, *, null: Any = _ABSENT, required: bool = False) -> Any:
+        """The field, checked; `default` where it is absent or null, unless a null of its own means `null`."""
+        value = self._left.pop(name, _ABSENT)
+        if value is None and null is not _ABSENT:
+            return null
+        if value is None or value is _ABSENT:
+            if required:
+                self.wrong(name, "required", _("This is required."))
+            return default
+        try:
+            return check(value)
+        except Wrong as wrong:
+            self.wrong(name, wrong.code, str(wrong))
+            return default
+
+    def inner(self, name: str) -> Fields:
+        """The fields of the object `name`; of an empty one where it is absent or null."""
+        value = self._left.pop(name, None)
+        if not isinstance(value, dict | None):
+            self.wrong(name, "invalid_type", _("This is an object."))
+            value = None
+        return Fields(value or {}, self._at(name), self._errors)
+
+    def each(self, name: str, most: int) -> list[Fields]:
+        """The fields of every object in the list `name`."""
+        values = self._left.pop(name, None) or []
+        if not isinstance(values, list) or len(values) > most:
+            self.wrong(name, "invalid_list", _("This is a list of at most %(most)s entries.") % {"most": most})
+            return []
+        entries = []
+        for index, value in enumerate(values):
+            if isinstance(value, dict):
+                entries.append(Fields(value, f"{self._at(name)}[{index}]", self._errors))
+            else:
+                self.wrong(f"{name}[{index}]", "invalid_type", _("This is an object."))
+        return entries
+
+    def wrong(self, name: str, code: str, message: str) -> None:
+        self._errors.append(FieldError(self._at(name), code, message))
+
+    def end(self) -> None:
+        """Note every field that nobody took."""
+        for name in self._left:
+            self.wrong(name, "unknown_field", _("There is no such field."))
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+
+def integer(low: int, high: int) -> Check:
+    """A whole number from `low` to `high`."""
+
+    def check(value: object) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Wrong("invalid_type", _("This is a whole number."))
+        if not low <= value <= high:
+            raise Wrong("out_of_range", _("This is from %(low)s to %(high)s.") % {"low": low, "high": high})
+        return value
+
+    return check
+
+
+def choice(of: type[enum.StrEnum]) -> Check:
+    """One of the values of an enum."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in list(of):
+            raise Wrong("invalid_choice", _("This is one of %(choices)s.") % {"choices": ", ".join(of)})
+        return value
+
+    return check
+
+
+def quantity(parse: Callable[[object], Any], show: Callable[[Any], Any], low: Any, high: Any) -> Check:
+    """An amount in its canonical form, from `low` to `high` of what `parse` makes of it."""
+
+    def check(value: object) -> Any:
+        try:
+            amount = parse(value)
+        except ValueError as error:
+            raise Wrong("invalid_quantity", str(error)) from None
+        if not low <= amount <= high:
+            limits = {"low": show(low), "high": show(high)}
+            raise Wrong("out_of_range", _("This is from %(low)s to %(high)s.") % limits)
+        return show(amount)
+
+    return check
+
+
+def strings(check_one: Check, most: int) -> Check:
+    """A list of at most `most` entries that each pass `check_one`."""
+
+    def check(value: object) -> list[Any]:
+        if not isinstance(value, list) or len(value) > most:
+            raise Wrong("invalid_list", _("This is a list of at most %(most)s entries.") % {"most": most})
+        return [check_one(entry) for entry in value]
+
+    return check
+
+
+def texts(most: int, longest: int) -> Check:
+    """A list of at most `most` strings of at most `longest` characters."""
+    return strings(lambda value: text(value, longest), most)

@@ -1,0 +1,272 @@
+"""The spec of an app: as the API takes and shows it, checked, and as the loop reads it.
+
+    parse    JSON, or changes to an earlier spec -> the canonical spec and the environment; `Invalid` names every
+             wrong field by its path
+    as_spec  the canonical spec -> `scheduler.model.Spec`
+
+The canonical spec is what releases store and answers show: every field is there, quantities are in their shortest
+exact form, and the environment's values are masked. It can be sent back as it is.
+
+Changes merge into what is there (RFC 7396): objects field by field, lists as a whole; null brings a field back to
+its default and removes a variable of the environment. `health.path: null` alone means something: a TCP check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.applications import grammar
+from apps.applications.grammar import Wrong
+from apps.applications.reading import Fields, choice, integer, quantity, strings, texts
+from apps.applications.secrets import MASK, masked
+from apps.errors import FieldError, Invalid, Problem
+from apps.fields import check_name
+from apps.quantities import (
+    parse_bytes,
+    parse_cpu,
+    parse_duration,
+    show_bytes,
+    show_cpu,
+    show_duration,
+)
+from scheduler.model import (
+    Distinct,
+    HealthCheck,
+    OnFailure,
+    PlacementRules,
+    Protocol,
+    Resources,
+    Route,
+    Spec,
+    UpdatePolicy,
+)
+from scheduler.placement import labels
+
+DEFAULT_PORT = 8080  # for an image that exposes none
+MOST_REPLICAS = 1000
+MOST_ROUTES = 64
+MOST_VARIABLES = 500
+LONGEST_VALUE = 32 << 10  # characters
+LARGEST_ENV = 256 << 10  # characters of all names and values: far below what execve takes
+_HEALTH, _UPDATE, _PLACEMENT = HealthCheck(), UpdatePolicy(), PlacementRules()
+_RESOURCES = Spec(image="", digest="").resources
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A checked spec. `port` in it is None where it is left to the image (`with_port`)."""
+
+    name: str
+    spec: dict[str, Any]
+    env: dict[str, str] = field(repr=False)
+
+
+def parse(data: object, previous: Parsed | None = None) -> Parsed:
+    """Check a whole spec, or changes to the `previous` one. Raises `Invalid` with every error there is."""
+    errors: list[FieldError] = []
+    if not isinstance(data, dict):
+        raise Invalid([FieldError("", "invalid_type", _("This is an object."))])
+    env = _env(data.get("env"), previous.env if previous else {}, errors)
+    rest = {name: value for name, value in data.items() if name != "env"}
+    if previous:
+        before = {name: value for name, value in previous.spec.items() if name != "env"}
+        rest = _merge({"name": previous.name, **before}, rest)
+    fields = Fields(rest, "", errors)
+    name = fields.take("name", _name, "", required=True)
+    if previous and name and name != previous.name:
+        fields.wrong("name", "immutable", _("An app keeps its name."))
+    spec = _spec(fields)
+    fields.end()
+    if errors:
+        raise Invalid(errors)
+    return Parsed(name, {**spec, "env": masked(env)}, env)
+
+
+def with_port(spec: Mapping[str, Any], exposed: int | None) -> dict[str, Any]:
+    """The spec with a port: its own, else the one that its image exposes."""
+    return {**spec, "port": spec["port"] or exposed or DEFAULT_PORT}
+
+
+def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
+    """A canonical spec, with its port, as the loop reads it."""
+    health, placement, update = spec["health"], spec["placement"], spec["update"]
+    return Spec(
+        image=spec["image"],
+        digest=digest,
+        command=tuple(spec["command"] or ()),
+        port=spec["port"],
+        protocol=Protocol(spec["protocol"]),
+        replicas=spec["replicas"],
+        resources=Resources(
+            cpu=parse_cpu(spec["resources"]["cpu"]),
+            memory=parse_bytes(spec["resources"]["memory"]),
+            disk=parse_bytes(spec["resources"]["disk"]),
+            instances=1,
+        ),
+        health=HealthCheck(
+            path=health["path"],
+            command=tuple(health["command"] or ()),
+            interval=parse_duration(health["interval"]),
+            timeout=parse_duration(health["timeout"]),
+            failures=health["failures"],
+            successes=health["successes"],
+            grace=parse_duration(health["grace"]),
+        ),
+        routes=tuple(Route(route["host"], route["path"]) for route in spec["routes"]),
+        placement=PlacementRules(
+            spread=tuple(placement["spread"]),
+            require=tuple(placement["require"]),
+            prefer=tuple(placement["prefer"]),
+            distinct_nodes=Distinct(placement["distinct_nodes"]),
+        ),
+        update=UpdatePolicy(
+            max_surge=update["max_surge"],
+            max_unavailable=update["max_unavailable"],
+            on_failure=OnFailure(update["on_failure"]),
+            deadline=parse_duration(update["deadline"]),
+            drain=parse_duration(update["drain"]),
+            stop_timeout=parse_duration(update["stop_timeout"]),
+        ),
+    )
+
+
+def _spec(fields: Fields) -> dict[str, Any]:
+    protocol = fields.take("protocol", choice(Protocol), Protocol.HTTP.value)
+    spec = {
+        "image": fields.take("image", grammar.image, "", required=True),
+        "command": fields.take("command", texts(256, 32 << 10), None) or None,
+        "port": fields.take("port", integer(1, 65535), None),
+        "protocol": protocol,
+        "replicas": fields.take("replicas", integer(1, MOST_REPLICAS), 1),
+        "resources": _resources(fields.inner("resources")),
+        "health": _health(fields.inner("health"), protocol),
+        "routes": [_route(route) for route in fields.each("routes", MOST_ROUTES)],
+        "placement": _placement(fields.inner("placement")),
+        "update": _update(fields.inner("update")),
+    }
+    if spec["routes"] and protocol != Protocol.HTTP:
+        fields.wrong("routes", "not_http", _("Only apps that speak HTTP have routes."))
+    seen = set()
+    for index, route in enumerate(spec["routes"]):
+        if (key := (route["host"], route["path"])) in seen and route["host"]:
+            fields.wrong(f"routes[{index}]", "duplicate", _("This route is listed twice."))
+        seen.add(key)
+    return spec
+
+
+def _resources(fields: Fields) -> dict[str, Any]:
+    cpu = quantity(parse_cpu, show_cpu, 10, 1024_000)
+    memory = quantity(parse_bytes, show_bytes, 6 << 20, 64 << 40)  # Docker starts nothing with less
+    disk = quantity(parse_bytes, show_bytes, 0, 1 << 50)
+    resources = {
+        "cpu": fields.take("cpu", cpu, show_cpu(_RESOURCES.cpu)),
+        "memory": fields.take("memory", memory, show_bytes(_RESOURCES.memory)),
+        "disk": fields.take("disk", disk, show_bytes(_RESOURCES.disk)),
+    }
+    fields.end()
+    return resources
+
+
+def _health(fields: Fields, protocol: str) -> dict[str, Any]:
+    path = _HEALTH.path if protocol == Protocol.HTTP else None
+    health = {
+        "path": fields.take("path", grammar.health_path, path, null=None),
+        "command": fields.take("command", texts(64, 4096), None) or None,
+        "interval": fields.take("interval", _duration(0.2, 3600), show_duration(_HEALTH.interval)),
+        "timeout": fields.take("timeout", _duration(0.05, 600), show_duration(_HEALTH.timeout)),
+        "failures": fields.take("failures", integer(1, 100), _HEALTH.failures),
+        "successes": fields.take("successes", integer(1, 100), _HEALTH.successes),
+        "grace": fields.take("grace", _duration(0, 3600), show_duration(_HEALTH.grace)),
+    }
+    fields.end()
+    return health
+
+
+def _route(fields: Fields) -> dict[str, Any]:
+    route = {
+        "host": fields.take("host", grammar.host, "", required=True),
+        "path": fields.take("path", grammar.route_path, "/"),
+    }
+    fields.end()
+    return route
+
+
+def _placement(fields: Fields) -> dict[str, Any]:
+    placement = {
+        "spread": fields.take("spread", strings(grammar.label_name, 8), list(_PLACEMENT.spread)),
+        "require": fields.take("require", strings(_expression, 32), list(_PLACEMENT.require)),
+        "prefer": fields.take("prefer", strings(_expression, 32), list(_PLACEMENT.prefer)),
+        "distinct_nodes": fields.take("distinct_nodes", choice(Distinct), _PLACEMENT.distinct_nodes.value),
+    }
+    fields.end()
+    return placement
+
+
+def _update(fields: Fields) -> dict[str, Any]:
+    update = {
+        "max_surge": fields.take("max_surge", integer(0, MOST_REPLICAS), _UPDATE.max_surge),
+        "max_unavailable": fields.take("max_unavailable", integer(0, MOST_REPLICAS), _UPDATE.max_unavailable),
+        "on_failure": fields.take("on_failure", choice(OnFailure), _UPDATE.on_failure.value),
+        "deadline": fields.take("deadline", _duration(1, 86400), show_duration(_UPDATE.deadline)),
+        "drain": fields.take("drain", _duration(0, 3600), show_duration(_UPDATE.drain)),
+        "stop_timeout": fields.take("stop_timeout", _duration(0, 3600), show_duration(_UPDATE.stop_timeout)),
+    }
+    if not update["max_surge"] and not update["max_unavailable"]:
+        fields.wrong("max_surge", "no_room", _("An update needs one of max_surge and max_unavailable above 0."))
+    fields.end()
+    return update
+
+
+def _env(given: object, previous: Mapping[str, str], errors: list[FieldError]) -> dict[str, str]:
+    """`previous` with what is given: null removes, a mask leaves alone, all else is the value as it stands."""
+    if not isinstance(given, dict | None):
+        errors.append(FieldError("env", "invalid_type", _("This is an object.")))
+        return {}
+    env = dict(previous)
+    for name, value in (given or {}).items():
+        try:
+            grammar.env_name(name)
+            if value is None:
+                env.pop(name, None)
+            elif value != MASK:
+                env[name] = grammar.text(value, LONGEST_VALUE)
+            elif name not in previous:
+                raise Wrong("masked", _("This is the mask of a value, not a value."))
+        except Wrong as wrong:
+            errors.append(FieldError(f"env.{name}", wrong.code, str(wrong)))
+    if len(env) > MOST_VARIABLES or sum(len(name) + len(value) for name, value in env.items()) > LARGEST_ENV:
+        errors.append(FieldError("env", "too_large", _("The environment is too large.")))
+    return env
+
+
+def _merge(before: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` over `before`; null stays, for `Fields` to make of it what it means there."""
+    merged = dict(before)
+    for name, value in changes.items():
+        inner = merged.get(name)
+        merged[name] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _name(value: object) -> str:
+    try:
+        return check_name(value)
+    except Problem as problem:
+        raise Wrong(problem.errors[0].code, problem.errors[0].message) from None
+
+
+def _duration(low: float, high: float) -> Any:
+    return quantity(parse_duration, show_duration, low, high)
+
+
+def _expression(value: object) -> str:
+    try:
+        return str(labels.parse(grammar.text(value, 1000)))
+    except Wrong:
+        raise
+    except ValueError as error:
+        raise Wrong("invalid_expression", str(error)) from None
