@@ -90,14 +90,15 @@ class Plan:
     moves: tuple[Move, ...] = ()
     create: tuple[Create, ...] = ()
     launch: tuple[Instance, ...] = ()  # assigned: make and start the container, again if need be
-    stop: tuple[Instance, ...] = ()  # nobody sends them anything any more: stop, remove, give the claim back
+    stop: tuple[Instance, ...] = ()  # nobody sends them anything any more: send the stop signal
+    remove: tuple[Instance, ...] = ()  # ended, or given long enough to: remove, and give the claim back
     wait: tuple[Wait, ...] = ()
     outcome: Outcome | None = None
 
     @property
     def idle(self) -> bool:
         """Nothing to do now; perhaps something to wait for."""
-        return not (self.moves or self.create or self.launch or self.stop or self.outcome)
+        return not (self.moves or self.create or self.launch or self.stop or self.remove or self.outcome)
 
     @property
     def due(self) -> datetime | None:
@@ -125,6 +126,7 @@ def diff(app: AppState, now: datetime) -> Plan:
         create=tuple(draft.create),
         launch=tuple(draft.launch),
         stop=tuple(draft.stop),
+        remove=tuple(draft.remove),
         wait=tuple(draft.wait),
         outcome=outcome,
     )
@@ -141,6 +143,7 @@ class _Draft:
     create: list[Create] = field(default_factory=list)
     launch: list[Instance] = field(default_factory=list)
     stop: list[Instance] = field(default_factory=list)
+    remove: list[Instance] = field(default_factory=list)
     wait: list[Wait] = field(default_factory=list)
     staying: list[Instance] = field(default_factory=list)
 
@@ -172,25 +175,48 @@ class _Draft:
 
 
 def _leave(draft: _Draft, instance: Instance) -> None:
-    """The next step out: draining -> withdrawn -> stopped, each once every live edge has acknowledged the last."""
-    update = draft.app.release.spec.update
-    behind = [edge.name for edge in draft.app.edges if edge.applied < (instance.endpoint_revision or 0)]
-    unpublished = instance.endpoint_revision is None
+    """The next step out, draining -> withdrawn -> stopping -> gone, each once the one before is acknowledged."""
     if instance.state is State.DRAINING:
-        if instance.process in (Process.EXITED, Process.MISSING):
-            draft.moves.append(Move(instance, State.WITHDRAWN, because("exited", code=instance.exit_code)))
-        elif draft.overdue(instance.since, update.drain):
-            draft.moves.append(Move(instance, State.WITHDRAWN, because("drain_expired", seconds=update.drain)))
-        elif unpublished or behind or any(probe.sessions for probe in instance.probes):
-            draft.later(because("awaiting_drain"), update.drain, instance.since)
+        _leave_drain(draft, instance)
+    elif instance.state is State.WITHDRAWN:
+        waiting_for = _behind(draft, instance)
+        if waiting_for and not (instance.endpoint_revision and draft.overdue(instance.since, ACKNOWLEDGE)):
+            draft.later(because("awaiting_edges", edges=waiting_for), ACKNOWLEDGE, instance.since)
+        elif instance.process in (Process.RUNNING, Process.RESTARTING, Process.PAUSED):
+            draft.stop.append(instance)
         else:
-            draft.moves.append(Move(instance, State.WITHDRAWN, because("drained")))
-    elif unpublished:
-        draft.later(because("awaiting_edges", edges="etcd"))
-    elif behind and not draft.overdue(instance.since, ACKNOWLEDGE):
-        draft.later(because("awaiting_edges", edges=", ".join(behind)), ACKNOWLEDGE, instance.since)
+            draft.remove.append(instance)
     else:
-        draft.stop.append(instance)
+        ended = instance.process in (Process.EXITED, Process.MISSING)
+        timeout = draft.app.release.spec.update.stop_timeout
+        if ended or draft.overdue(instance.since, timeout):
+            draft.remove.append(instance)
+        else:
+            draft.later(because("awaiting_stop"), timeout, instance.since)
+
+
+def _leave_drain(draft: _Draft, instance: Instance) -> None:
+    drain = draft.app.release.spec.update.drain
+    if instance.process in (Process.EXITED, Process.MISSING):
+        draft.moves.append(Move(instance, State.WITHDRAWN, because("exited", code=instance.exit_code)))
+    elif draft.overdue(instance.since, drain):
+        draft.moves.append(Move(instance, State.WITHDRAWN, because("drain_expired", seconds=drain)))
+    elif _behind(draft, instance) or any(probe.sessions for probe in instance.probes):
+        draft.later(because("awaiting_drain"), drain, instance.since)
+    else:
+        draft.moves.append(Move(instance, State.WITHDRAWN, because("drained")))
+
+
+def _behind(draft: _Draft, instance: Instance) -> str:
+    """Who has yet to apply what etcd says of a leaving instance; empty when everyone has.
+
+    No live edge at all is no consent either: a proxy may well serve on while its agent is away.
+    """
+    if instance.endpoint_revision is None:
+        return "etcd"
+    if not draft.app.edges:
+        return "an edge to come back"
+    return ", ".join(edge.name for edge in draft.app.edges if edge.applied < instance.endpoint_revision)
 
 
 def _judge(draft: _Draft, instance: Instance) -> None:
@@ -316,7 +342,8 @@ def _conclude(draft: _Draft) -> Outcome | None:
         return None
     if not app.running or app.deleting:
         return None if app.instances else Outcome(OperationStatus.SUCCEEDED, because("converged"))
-    if not (draft.moves or draft.create or draft.launch or draft.stop or draft.wait):
+    busy = draft.moves or draft.create or draft.launch or draft.stop or draft.remove or draft.wait
+    if not busy:
         return Outcome(OperationStatus.SUCCEEDED, because("converged"))
 
     policy = app.release.spec.update

@@ -252,6 +252,11 @@ class Instance:
     endpoint_revision: int | None = None  # etcd's revision from which on its endpoint says what its state wants
     reason: Reason | None = None  # why it is in this state
 
+    @property
+    def name(self) -> str:
+        """Unique within the app: what edges and people call it."""
+        return f"{self.slot}-{self.generation}"
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:

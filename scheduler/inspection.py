@@ -1,0 +1,95 @@
+"""Looking at one engine: does it answer, and are its containers as recorded?
+
+The observer does it whenever it has subscribed to an engine's events, beat's sweep does it regularly. What was found
+is recorded, the apps that it concerns are woken, and what carries Berth's labels but belongs to nothing is removed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from scheduler import wake
+from scheduler.engine.base import Container, Engine, EngineError
+from scheduler.store import recording, sweeping
+
+MOST_INSTANCES = 500  # a node; an engine gets slow long before it says no
+
+log = structlog.get_logger(__name__)
+
+
+def check_node(node: str, engine: Engine, now: datetime) -> bool:
+    """Look at the whole engine. False: it does not answer."""
+    try:
+        info = engine.info()
+        containers = engine.containers()
+        networks = engine.networks()
+    except EngineError as error:
+        unreachable(node, str(error))
+        return False
+    if recording.node_info(node, info, now, MOST_INSTANCES):
+        _wake_all(sweeping.pending())
+    _compare(node, engine, containers)
+    for container in recording.orphans(containers):
+        _remove_orphan(node, engine, container)
+    groups = sweeping.group_names()
+    for name, labels in networks:
+        if labels.group not in groups:
+            _remove_network(engine, name)
+    return True
+
+
+def check_container(node: str, engine: Engine, container_id: str, app_id: int, generation: int) -> None:
+    """Look at one container, because an event named it. An unknown one is left to `check_node`."""
+    row = recording.present_one(app_id, generation)
+    if row is None:
+        wake.check_node(node)
+        return
+    try:
+        container = engine.container(container_id)
+    except EngineError as error:
+        unreachable(node, str(error))
+        return
+    if recording.seen(row, container):
+        wake.reconcile(app_id)
+
+
+def unreachable(node: str, problem: str) -> None:
+    if recording.node_unreachable(node, problem):
+        log.warning("node_unreachable", node=node, problem=problem)
+
+
+def _compare(node: str, engine: Engine, containers: list[Container]) -> None:
+    """Every recorded instance of the node against what was listed."""
+    listed = {(c.labels.app_id, c.labels.generation): c for c in containers}
+    changed = set()
+    for row in recording.present(node):
+        container = listed.get((row.app_id, row.generation))
+        if container is None and row.container:
+            # the list may be older than the row: ask for this one before it is called missing
+            container = engine.container(row.container)
+        if recording.seen(row, container):
+            changed.add(row.app_id)
+    _wake_all(changed)
+
+
+def _wake_all(app_ids: set[int] | list[int]) -> None:
+    for app_id in app_ids:
+        wake.reconcile(app_id)
+
+
+def _remove_orphan(node: str, engine: Engine, container: Container) -> None:
+    try:
+        engine.remove(container.id)
+    except EngineError as error:
+        log.warning("orphan_stays", node=node, container=container.name, error=str(error))
+        return
+    recording.orphan_removed(node, container)
+
+
+def _remove_network(engine: Engine, name: str) -> None:
+    try:
+        engine.remove_network(name)
+    except EngineError as error:
+        log.warning("network_stays", network=name, error=str(error))

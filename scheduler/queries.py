@@ -1,0 +1,101 @@
+"""What pages and the API may ask the scheduler: the meaning of an image, a preview of a change, logs. Read only.
+
+Besides value types and the tasks' names this is the one door from `apps` to the scheduler. Every call is bounded in
+time: none waits for the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from scheduler import placement
+from scheduler.diff import diff
+from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
+from scheduler.model import AppState, Release, Spec
+from scheduler.store import reading, sweeping
+from scheduler.world import the_world
+
+
+class ImageRefused(Exception):
+    """The reference means nothing to any registry or engine that was asked; `str()` says what they said."""
+
+
+class LogsUnavailable(Exception):
+    """The instance's log cannot be read now; `str()` says why."""
+
+
+def resolve_image(reference: str) -> ResolvedImage:
+    """What an image reference means at this moment, asked of the first node that answers. Raises `ImageRefused`."""
+    world = the_world()
+    problem = "no node is enrolled that could be asked"
+    for node in sweeping.reachable_nodes():
+        try:
+            return world.engine(node).resolve_image(reference)
+        except ImageUnknown as error:
+            raise ImageRefused(str(error)) from error
+        except EngineError as error:
+            problem = str(error)
+    raise ImageRefused(problem)
+
+
+def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str, running: bool) -> dict[str, Any]:
+    """What a change would do, in all: which instances would be made, where, and which would go. Changes nothing.
+
+    `template` is that of the release that the change would make.
+    """
+    app = reading.app_state(app_id, (), {}) if app_id else None
+    number = app.release.number if app else 0
+    wanted = Release(number, template, spec)
+    if app is None:
+        app = AppState(0, group, name, running, False, wanted, None, 1, (), {}, (), None)
+    app = replace(app, release=wanted, running=running, operation=None)
+    slots = range(spec.replicas if running else 0)
+    keep = {
+        i.slot: i
+        for i in app.instances
+        if not i.state.going and i.template == template and i.slot in slots and not i.drift
+    }
+    kept = {i.id for i in keep.values()}
+    missing = [slot for slot in slots if slot not in keep]
+    request = placement.Request(
+        app=f"{group}/{name}",
+        group=group,
+        resources=spec.resources,
+        count=len(missing),
+        rules=spec.placement,
+        image=spec.digest,
+    )
+    decision = placement.place(reading.nodes(group), request)
+    placed = dict(zip(missing, decision.nodes, strict=False))
+    first = diff(app, datetime.now(UTC))
+    reasons = {create.slot: str(create.reason) for create in first.create}
+    return {
+        "keep": sorted(i.name for i in keep.values()),
+        "create": [{"slot": slot, "node": placed.get(slot), "reason": reasons.get(slot, "")} for slot in missing],
+        "retire": sorted(i.name for i in app.instances if i.id not in kept and not i.state.going),
+        "pending": len(missing) - len(placed),
+        "explanation": decision.explanation.as_dict() if len(placed) < len(missing) else None,
+    }
+
+
+def logs(instance_id: int, *, tail: int = 100) -> list[LogLine]:
+    """The newest lines of an instance's log, oldest first. Raises `LogsUnavailable`."""
+    return list(_lines(instance_id, tail, follow=False))
+
+
+def follow_logs(instance_id: int, *, tail: int = 100) -> LogLines:
+    """The newest lines and then each as it comes, until closed or the container ends. Raises `LogsUnavailable`."""
+    return _lines(instance_id, tail, follow=True)
+
+
+def _lines(instance_id: int, tail: int, *, follow: bool) -> LogLines:
+    found = reading.container_of(instance_id)
+    if found is None:
+        raise LogsUnavailable("its container is not there yet, or no more")
+    node, container = found
+    try:
+        return the_world().engine(node).logs(container, tail=tail, follow=follow)
+    except EngineError as error:
+        raise LogsUnavailable(str(error)) from error

@@ -1,0 +1,237 @@
+"""The loop for one app: read, decide, commit, act, publish. One pass, one screen.
+
+A pass makes no assumption about the pass before it. It may die between any two of its steps; whatever it has done by
+then is either recorded or found again by name, and the next pass goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from scheduler import discovery, effects, placement, progress, wake
+from scheduler.diff import Plan, diff
+from scheduler.etcd import EtcdUnavailable
+from scheduler.model import AppState, Edge, Instance, Probe
+from scheduler.reasons import because
+from scheduler.store import committing, outcome, reading, recording, runner, sweeping
+from scheduler.world import World
+
+PARALLEL = 6  # engine calls at once; more gain nothing and starve other apps
+CLAIM_ATTEMPTS = 3
+PASSES = 50  # that make progress in one run, before others get their turn
+RETRY = 2.0  # seconds, when an engine or etcd did not answer
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass left behind. `busy`: something changed, so look again at once; `due`: look again then."""
+
+    busy: bool = False
+    due: datetime | None = None
+    published: bool = True  # etcd says what the database says
+    room: bool = False  # it gave capacity back
+    trouble: set[str] = field(default_factory=set)  # nodes whose engine did not answer
+
+    def retry(self, now: datetime) -> None:
+        soon = now + timedelta(seconds=RETRY)
+        self.due = min(self.due, soon) if self.due else soon
+
+
+def reconcile(app_id: int, world: World) -> None:
+    """Run passes until nothing is left to do but wait, unless someone else is at it."""
+    with runner.run(app_id) as held:
+        if held is None:
+            return
+        for _ in range(PASSES):
+            done = one_pass(app_id, world)
+            if not done.busy and held.finish():
+                break
+        else:
+            done.retry(world.now())
+    for node in done.trouble:
+        wake.check_node(node)
+    if done.due is not None:
+        wake.reconcile(app_id, after=max(0.0, (done.due - world.now()).total_seconds()))
+
+
+def one_pass(app_id: int, world: World) -> Pass:
+    app = _read(app_id, world)
+    if app is None:
+        return Pass()
+    now = world.now()
+    plan = diff(app, now)
+    done = Pass(busy=bool(plan.moves or plan.outcome), due=plan.due)
+
+    committing.moves(app, plan.moves, now)
+    explanation = _place(app, plan, now, done)
+    _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
+    _act(app, plan, world, done)
+
+    _report(app, plan, explanation, world, done)
+    return done
+
+
+def _read(app_id: int, world: World) -> AppState | None:
+    """Desired and recorded from the database; what the edges see from etcd, or nothing when it is away."""
+    names = reading.names(app_id)
+    if names is None:
+        return None
+    edges: list[Edge] = []
+    seen: dict[str, list[Probe]] = {}
+    try:
+        edges = discovery.read_edges(world.etcd)
+        for report in discovery.read_reports(world.etcd, *names, edges).values():
+            for name, probe in report.probes.items():
+                seen.setdefault(name, []).append(probe)
+        recording.probes(app_id, seen)
+    except EtcdUnavailable as error:
+        log.warning("etcd_unavailable", app=app_id, error=str(error))
+    return reading.app_state(app_id, edges, seen)
+
+
+def _place(app: AppState, plan: Plan, now: datetime, done: Pass) -> dict[str, Any] | None:
+    """Find nodes for what is to be made and claim them. Returns why some found none."""
+    if not plan.create:
+        return None
+    spec = app.release.spec
+    request = placement.Request(
+        app=f"{app.group}/{app.name}",
+        group=app.group,
+        resources=spec.resources,
+        count=len(plan.create),
+        rules=spec.placement,
+        image=spec.digest,
+    )
+    for _ in range(CLAIM_ATTEMPTS):
+        decision = placement.place(reading.nodes(app.group), request)
+        made = [committing.Assignment(c, n) for c, n in zip(plan.create, decision.nodes, strict=False)]
+        try:
+            if made:
+                committing.assignments(app, made, spec.resources, now)
+        except committing.ClaimLost:
+            continue  # someone was faster: place again with what is left
+        except committing.NoAddress as error:
+            return {"summary": str(error)}
+        done.busy |= bool(made)
+        return None if len(made) == len(plan.create) else decision.explanation.as_dict()
+    done.retry(now)
+    return None
+
+
+def _act(app: AppState, plan: Plan, world: World, done: Pass) -> None:
+    """Talk to the engines, a few calls at a time; record and publish each result as it comes."""
+    launches = reading.launches(app) if plan.launch or plan.create else []
+    witnesses = _witnesses(app, plan)
+    if not (launches or plan.stop or plan.remove or witnesses):
+        return
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"app-{app.id}") as pool:
+
+        def submit(effect: Callable[..., Any], instance: Instance, *args: Any) -> Future[Any]:
+            return pool.submit(effect, world.engine(instance.node), *args)
+
+        name = partial(reading.container_name, app)
+        network = reading.network_spec(app.group)
+        calls: dict[Future[Any], tuple[Instance, Callable[..., None]]] = {}
+        calls |= {submit(effects.launch, i, spec, network): (i, _launched) for i, spec in launches}
+        calls |= {submit(effects.stop, i, name(i)): (i, _stopped) for i in plan.stop}
+        calls |= {submit(effects.remove, i, name(i)): (i, _removed) for i in plan.remove}
+        calls |= {submit(effects.last_lines, i, name(i)): (i, _told) for i in witnesses}
+        for call in as_completed(calls):
+            instance, record = calls[call]
+            record(app, instance, call.result(), world, done)
+
+
+def _launched(
+    app: AppState, instance: Instance, result: effects.Launched | effects.LaunchFailed, world: World, done: Pass
+) -> None:
+    if isinstance(result, effects.Launched):
+        recording.started(instance.id, result.container, world.now())
+        _publish(app, world, done)
+    elif result.temporary:
+        _trouble(instance, world, done)
+        return
+    else:
+        reason = because("start_failed", error=result.error)
+        failed = not (result.address_taken or result.subnet_taken)
+        recording.start_failed(instance.id, reason, world.now(), failed=failed)
+        if result.subnet_taken:
+            recording.subnet_taken(app.group)
+    done.busy = True
+
+
+def _stopped(app: AppState, instance: Instance, reached: bool, world: World, done: Pass) -> None:
+    if not reached:
+        _trouble(instance, world, done)
+        return
+    recording.stop_sent(instance.id, world.now())
+    done.busy = True
+
+
+def _removed(app: AppState, instance: Instance, reached: bool, world: World, done: Pass) -> None:
+    if not reached:
+        _trouble(instance, world, done)
+        return
+    recording.gone(instance.id, world.now())
+    done.busy = done.room = True
+
+
+def _told(app: AppState, instance: Instance, lines: str, world: World, done: Pass) -> None:
+    recording.log_tail(instance.id, lines)
+
+
+def _trouble(instance: Instance, world: World, done: Pass) -> None:
+    done.trouble.add(instance.node)
+    done.retry(world.now())
+
+
+def _witnesses(app: AppState, plan: Plan) -> list[Instance]:
+    """Instances whose last words are evidence: those that failed, and the one that an operation fails by."""
+    failed = {move.instance.generation for move in plan.moves if move.failed}
+    if plan.outcome and plan.outcome.generation is not None:
+        failed.add(plan.outcome.generation)
+    return [instance for instance in app.instances if instance.generation in failed]
+
+
+def _publish(app: AppState, world: World, done: Pass) -> None:
+    """Make etcd say what the database says of this app, and note from which revision on it does."""
+    config, endpoints, leaving = reading.published(app.id)
+    try:
+        revision = discovery.publish(world.etcd, app.group, app.name, config, endpoints)
+    except EtcdUnavailable as error:
+        log.warning("publish_failed", app=app.id, error=str(error))
+        done.published = False
+        done.retry(world.now())
+        return
+    done.published = True
+    if leaving:
+        recording.published(leaving, revision)
+
+
+def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world: World, done: Pass) -> None:
+    """Tell people how it stands; end what has come to its end."""
+    if app.deleting and not app.instances and not done.published:
+        return  # its keys are still there
+    now = world.now()
+    word, reason = progress.status(app, plan)
+    if explanation is not None:
+        reason = because("awaiting_placement", explanation=explanation["summary"])
+    settled = plan.idle and not plan.wait
+    outcome.status(app, word, reason, settled=settled, explanation=explanation)
+    outcome.progress(app, progress.steps(app), now)
+    if plan.outcome:
+        outcome.end(app, plan.outcome, now)
+    if app.deleting and not app.instances:
+        outcome.forget(app.id)
+        done.busy = False
+    if done.room:
+        for waiting in sweeping.pending():
+            wake.reconcile(waiting)

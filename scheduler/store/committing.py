@@ -1,0 +1,151 @@
+"""Decisions -> rows, in one transaction a pass: moves, claims on nodes, new instances, the operation's outcome."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.applications.models import App, Instance, Release
+from apps.events.services import record
+from apps.groups.models import Group
+from apps.nodes.models import Node
+from scheduler.diff import Create, Move
+from scheduler.lifecycle import State, sources
+from scheduler.model import AppState, Resources
+
+QUARANTINE = timedelta(seconds=60)  # how long a freed address rests: edges and clients may still know it
+EVENTS = {
+    State.HEALTHY: "instance.healthy",
+    State.UNHEALTHY: "instance.unhealthy",
+    State.DRAINING: "instance.draining",
+}
+
+
+class ClaimLost(Exception):
+    """Another pass took the room on a node first; nothing was written."""
+
+
+class NoAddress(Exception):
+    """The group's network has no free address."""
+
+    def __init__(self, subnet: str) -> None:
+        super().__init__(f"no address is free in the group's network {subnet}")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A new instance and the node that the placement chose for it."""
+
+    create: Create
+    node: str
+
+
+def moves(app: AppState, planned: Sequence[Move], now: datetime) -> None:
+    """Record the moves. One whose instance has meanwhile moved on is left out: the next pass sees where it is."""
+    with transaction.atomic():
+        for move in planned:
+            _move(app, move, now)
+
+
+def _move(app: AppState, move: Move, now: datetime) -> None:
+    changes: dict[str, object] = {"state": move.to.value, "since": now, "reason": move.reason.as_dict()}
+    if move.to in (State.DRAINING, State.WITHDRAWN):
+        changes |= {"endpoint_revision": None, "failed": move.failed}
+    if move.to is State.HEALTHY and move.instance.healthy_at is None:
+        changes["healthy_at"] = now
+    row = Instance.objects.filter(id=move.instance.id, state__in=sources(move.to))
+    if not row.update(**changes):
+        return
+    kind = "instance.failed" if move.failed else EVENTS.get(move.to)
+    if kind is None and move.instance.state is not State.DRAINING:
+        kind = "instance.withdrawn"
+    if kind:
+        about = {"slot": move.instance.slot, "generation": move.instance.generation, "node": move.instance.node}
+        record(kind, app=App(id=app.id), group=_group(app), reason=move.reason, **about)
+
+
+def _group(app: AppState) -> Group:
+    return Group.objects.only("id").get(name=app.group)
+
+
+def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now: datetime) -> None:
+    """Claim room for all of `made` and record them as assigned, or raise `ClaimLost` or `NoAddress` and do nothing.
+
+    The claim is one conditional update a node: whoever's update matches the row has the room. The group's row is
+    locked meanwhile, so that no two apps of it pick one address.
+    """
+    with transaction.atomic():
+        group = Group.objects.select_for_update().get(name=app.group)
+        release = Release.objects.get(app_id=app.id, number=app.release.number)
+        counts: dict[str, int] = {}
+        for assignment in made:
+            counts[assignment.node] = counts.get(assignment.node, 0) + 1
+        for name in sorted(counts):  # one order for everyone: no deadlock
+            _claim(name, claim * counts[name])
+        node_ids = dict(Node.objects.filter(name__in=counts).values_list("name", "id"))
+        for assignment, address in zip(made, _addresses(group, len(made), now), strict=True):
+            create = assignment.create
+            Instance.objects.create(
+                app_id=app.id,
+                group=group,
+                release=release,
+                node_id=node_ids[assignment.node],
+                slot=create.slot,
+                generation=create.generation,
+                template=app.release.template,
+                address=address,
+                cpu=claim.cpu,
+                memory=claim.memory,
+                disk=claim.disk,
+                failures=create.failures,
+                state=State.ASSIGNED,
+                since=now,
+                reason=create.reason.as_dict(),
+                created_at=now,
+            )
+            about = {"slot": create.slot, "generation": create.generation, "node": assignment.node}
+            record("instance.assigned", app=App(id=app.id), group=group, reason=create.reason, **about)
+        generation = max(assignment.create.generation for assignment in made) + 1
+        App.objects.filter(id=app.id).update(next_generation=generation)
+
+
+def _claim(node: str, need: Resources) -> None:
+    taken = Node.objects.filter(
+        name=node,
+        reachable=True,
+        cordoned=False,
+        capacity_cpu__gte=F("system_cpu") + F("reserved_cpu") + need.cpu,
+        capacity_memory__gte=F("system_memory") + F("reserved_memory") + need.memory,
+        capacity_disk__gte=F("system_disk") + F("reserved_disk") + need.disk,
+        capacity_instances__gte=F("reserved_instances") + need.instances,
+    ).update(
+        reserved_cpu=F("reserved_cpu") + need.cpu,
+        reserved_memory=F("reserved_memory") + need.memory,
+        reserved_disk=F("reserved_disk") + need.disk,
+        reserved_instances=F("reserved_instances") + need.instances,
+    )
+    if not taken:
+        raise ClaimLost(node)
+
+
+def _addresses(group: Group, count: int, now: datetime) -> list[str]:
+    """The lowest addresses of the group's network that nobody has or had a moment ago; the first is the gateway's."""
+    held = Instance.objects.filter(group=group)
+    taken = set(held.filter(gone_at=None).values_list("address", flat=True))
+    taken |= set(held.filter(gone_at__gt=now - QUARANTINE).values_list("address", flat=True))
+    hosts = ipaddress.ip_network(group.subnet).hosts()
+    next(hosts)
+    free: list[str] = []
+    for host in hosts:
+        if len(free) == count:
+            break
+        if str(host) not in taken:
+            free.append(str(host))
+    if len(free) < count:
+        raise NoAddress(group.subnet)
+    return free

@@ -1,0 +1,159 @@
+"""How an app and its operation are doing -> rows, and what follows when an operation ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from apps.applications.models import App, Instance, Release, Route
+from apps.applications.spec import as_spec
+from apps.errors import Conflict
+from apps.events.services import record
+from apps.groups.services import reserve
+from apps.operations.models import ACTIVE, Operation
+from apps.panel.live import announce
+from scheduler.diff import Outcome
+from scheduler.model import AppState, AppStatus, OperationStatus, Resources, Spec
+from scheduler.progress import Step, StepStatus
+from scheduler.reasons import Reason
+
+
+def status(
+    app: AppState, word: AppStatus, reason: Reason | None, *, settled: bool, explanation: dict[str, Any] | None
+) -> None:
+    """Write what changed of the app's status, and tell whoever looks at it."""
+    said = reason.as_dict() if reason else None
+    fresh = {"status": word.value, "status_reason": said, "settled": settled, "explanation": explanation}
+    row = App.objects.filter(id=app.id).only("group_id", *fresh).first()
+    if row is None or all(getattr(row, name) == value for name, value in fresh.items()):
+        return
+    App.objects.filter(id=app.id).update(**fresh)
+    announce(f"app.{app.id}", f"group.{row.group_id}")
+
+
+def progress(app: AppState, steps: Sequence[Step], now: datetime) -> None:
+    """Bring the steps of the operation under way up to date; times are kept from when they were first seen."""
+    if app.operation is None:
+        return
+    row = Operation.objects.filter(id=app.operation.id, status__in=ACTIVE).first()
+    if row is None:
+        return
+    before = {step["name"]: step for step in row.steps}
+    after = [_timed(step, before.get(step.name, {}), now) for step in steps]
+    if after == row.steps and row.status == OperationStatus.RUNNING:
+        return
+    Operation.objects.filter(id=row.id, status__in=ACTIVE).update(
+        steps=after, status=OperationStatus.RUNNING, started_at=row.started_at or now
+    )
+    announce(f"operation.{row.id.hex}", f"app.{app.id}")
+
+
+def _timed(step: Step, before: dict[str, Any], now: datetime) -> dict[str, Any]:
+    began = step.status is not StepStatus.WAITING
+    ended = step.status is StepStatus.DONE
+    return {
+        "name": step.name,
+        "status": step.status.value,
+        "done": step.done,
+        "of": step.of,
+        "started_at": before.get("started_at") or (now.isoformat() if began else None),
+        "ended_at": (before.get("ended_at") or now.isoformat()) if ended else None,
+    }
+
+
+def end(app: AppState, outcome: Outcome, now: datetime) -> None:
+    """End the operation under way. A failed update takes the app back to the release that served before."""
+    if app.operation is None:
+        return
+    with transaction.atomic():
+        row = Operation.objects.select_for_update().filter(id=app.operation.id, status__in=ACTIVE).first()
+        if row is None:  # superseded or cancelled meanwhile
+            return
+        status, error = outcome.status, None
+        if status is OperationStatus.ROLLED_BACK and not _fall_back(app):
+            status = OperationStatus.FAILED
+        if status is not OperationStatus.SUCCEEDED:
+            error = _evidence(app, outcome)
+        steps = [_ended(step, outcome.step, status, now) for step in row.steps]
+        Operation.objects.filter(id=row.id).update(status=status, error=error, ended_at=now, steps=steps)
+        if status is OperationStatus.SUCCEEDED and app.running and not app.deleting:
+            good = Release.objects.filter(app_id=app.id, number=app.release.number).first()
+            App.objects.filter(id=app.id).update(last_good=good)
+        record(f"operation.{status.value}", group=row.group, app=row.app, operation=row, reason=outcome.reason)
+        announce(f"operation.{row.id.hex}", f"app.{app.id}")
+
+
+def _ended(step: dict[str, Any], failed: str, status: OperationStatus, now: datetime) -> dict[str, Any]:
+    if status is OperationStatus.SUCCEEDED and not step["ended_at"]:
+        started = step["started_at"] or now.isoformat()
+        return {**step, "status": "done", "done": step["of"], "started_at": started, "ended_at": now.isoformat()}
+    if status is not OperationStatus.SUCCEEDED and step["name"] == failed:
+        return {**step, "status": "failed", "ended_at": now.isoformat()}
+    return step
+
+
+def _evidence(app: AppState, outcome: Outcome) -> dict[str, Any]:
+    """The failing step, what the edges said, and the last lines that the instance logged."""
+    row = Instance.objects.filter(app_id=app.id, generation=outcome.generation).first()
+    probes = {edge: seen["detail"] for edge, seen in row.probes.items()} if row else {}
+    return {
+        "step": outcome.step,
+        "reason": outcome.reason.as_dict(),
+        "instance": row.name if row else None,
+        "exit_code": row.exit_code if row else None,
+        "probes": probes,
+        "logs": row.log_tail if row else "",
+    }
+
+
+def _fall_back(app: AppState) -> bool:
+    """Make a new release out of the last good one, and want that. False: there is none, or it no longer can be.
+
+    It runs from instances that are still there, since its template is theirs.
+    """
+    row = App.objects.select_for_update().select_related("release", "last_good").get(id=app.id)
+    good, failed = row.last_good, row.release
+    if good is None or failed is None or failed.number != app.release.number:
+        return False
+    taken = set(
+        Route.objects.filter(host__in=[r["host"] for r in good.spec["routes"]])
+        .exclude(app=row)
+        .values_list("host", "path")
+    )
+    if any((route["host"], route["path"]) in taken for route in good.spec["routes"]):
+        return False  # another app has one of its routes by now
+    try:
+        with transaction.atomic():
+            reserve(row.group_id, _footprint(as_spec(good.spec, good.digest)) - _footprint(app.release.spec))
+    except Conflict:
+        return False
+    number = (row.releases.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    row.release = Release.objects.create(
+        app=row,
+        number=number,
+        spec=good.spec,
+        digest=good.digest,
+        env=good.env,
+        template=good.template,
+        made_from=good.number,
+    )
+    row.routes.all().delete()
+    Route.objects.bulk_create(Route(app=row, **route) for route in good.spec["routes"])
+    row.save(update_fields=["release"])
+    record("app.rolled_back", app=row, group=row.group, release=number, made_from=good.number)
+    return True
+
+
+def _footprint(spec: Spec) -> Resources:
+    return spec.resources * spec.replicas
+
+
+def forget(app_id: int) -> None:
+    """Delete an app whose last instance and key are gone; its history stays."""
+    with transaction.atomic():
+        App.objects.filter(id=app_id).update(release=None, last_good=None)
+        App.objects.filter(id=app_id, deleting=True).delete()

@@ -1,0 +1,226 @@
+"""Rows -> the values that the loop decides from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from django.conf import settings
+from django.db.models import Max
+
+from apps.applications import models as tables
+from apps.applications import secrets
+from apps.applications.spec import as_spec
+from apps.nodes.models import Node
+from apps.operations.models import ACTIVE
+from apps.operations.models import Operation as OperationRow
+from scheduler import placement
+from scheduler.diff import failures_after
+from scheduler.discovery import AppConfig
+from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
+from scheduler.lifecycle import State
+from scheduler.model import (
+    AppState,
+    Edge,
+    Endpoint,
+    ExecHealth,
+    Failures,
+    Instance,
+    Operation,
+    OperationKind,
+    Probe,
+    Process,
+    Release,
+    Resources,
+    restarted,
+)
+from scheduler.reasons import Reason, because
+
+
+def names(app_id: int) -> tuple[str, str] | None:
+    """Group and name of an app, None when there is none."""
+    return tables.App.objects.filter(id=app_id).values_list("group__name", "name").first()
+
+
+def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collection[Probe]]) -> AppState | None:
+    """One app as it stands: desired and recorded from its rows, what the edges see from the arguments.
+
+    `probes` is by instance name. None: there is no such app, or it has no release yet.
+    """
+    app = tables.App.objects.select_related("group", "release", "last_good").filter(id=app_id).first()
+    if app is None or app.release is None:
+        return None
+    wanted = release(app.release, app.restarts)
+    present = tables.Instance.objects.filter(app=app, gone_at=None).select_related("release", "node")
+    operation = OperationRow.objects.filter(app=app, status__in=ACTIVE).first()
+    return AppState(
+        id=app.id,
+        group=app.group.name,
+        name=app.name,
+        running=app.running,
+        deleting=app.deleting,
+        release=wanted,
+        last_good=release(app.last_good, app.restarts) if app.last_good else None,
+        next_generation=app.next_generation,
+        instances=tuple(instance(row, probes.get(row.name, ())) for row in present),
+        failures=_failures(app, wanted.template),
+        edges=tuple(edges),
+        operation=_operation(operation) if operation else None,
+        pending=app.explanation is not None,
+    )
+
+
+def release(row: tables.Release, restarts: int) -> Release:
+    return Release(row.number, restarted(row.template, restarts), as_spec(row.spec, row.digest))
+
+
+def _operation(row: OperationRow) -> Operation:
+    return Operation(str(row.id), OperationKind(row.kind), row.started_at or row.created_at)
+
+
+def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
+    return Instance(
+        id=row.id,
+        slot=row.slot,
+        generation=row.generation,
+        release=row.release.number,
+        template=row.template,
+        state=State(row.state),
+        since=row.since,
+        node=row.node.name,
+        address=row.address,
+        claim=Resources(row.cpu, row.memory, row.disk, 1),
+        failures=row.failures,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        healthy_at=row.healthy_at,
+        process=Process(row.process),
+        exit_code=row.exit_code,
+        exec_health=ExecHealth(row.exec_health),
+        drift=row.drift,
+        probes=tuple(probes),
+        endpoint_revision=row.endpoint_revision,
+        reason=Reason.from_dict(row.reason) if row.reason else None,
+    )
+
+
+def _failures(app: tables.App, template: str) -> dict[int, Failures]:
+    """The slots whose newest instance of the wanted template failed, and how often in a row they did."""
+    ours = tables.Instance.objects.filter(app=app, template=template)
+    newest = ours.order_by().values("slot").annotate(newest=Max("generation")).values("newest")
+    failed = ours.filter(failed=True, generation__in=newest)
+    return {
+        row.slot: Failures(
+            failures_after(row.failures, row.healthy_at, row.gone_at or row.since),
+            row.since,
+            row.generation,
+            Reason.from_dict(row.reason) if row.reason else because("missing"),
+        )
+        for row in failed
+    }
+
+
+def nodes(group: str) -> list[placement.Node]:
+    """Every node as the placement sees it."""
+    counts: dict[int, dict[str, int]] = {}
+    staying = tables.Instance.objects.filter(
+        group__name=group, gone_at=None, state__in=[s.value for s in State if not s.going]
+    )
+    for node_id, app_name in staying.values_list("node_id", "app__name"):
+        per_app = counts.setdefault(node_id, {})
+        per_app[f"{group}/{app_name}"] = per_app.get(f"{group}/{app_name}", 0) + 1
+    return [
+        placement.Node(
+            name=row.name,
+            labels=row.labels,
+            state=str(row.state.value),
+            allocatable=Resources(
+                row.capacity_cpu - row.system_cpu,
+                row.capacity_memory - row.system_memory,
+                row.capacity_disk - row.system_disk,
+                row.capacity_instances,
+            ),
+            reserved=Resources(row.reserved_cpu, row.reserved_memory, row.reserved_disk, row.reserved_instances),
+            apps=counts.get(row.id, {}),
+        )
+        for row in Node.objects.all()
+    ]
+
+
+def network_spec(group: str) -> NetworkSpec:
+    row = tables.Group.objects.get(name=group)
+    labels = Labels(settings.BERTH_INSTALLATION, group)
+    return NetworkSpec(labels, network_name(group), row.subnet)
+
+
+def network_name(group: str) -> str:
+    return f"berth-{settings.BERTH_INSTALLATION}.{group}"
+
+
+def launches(app: AppState) -> list[tuple[Instance, ContainerSpec]]:
+    """The app's instances that wait for their containers, and what these are made of, environment decrypted."""
+    rows = tables.Instance.objects.filter(app_id=app.id, state=State.ASSIGNED).select_related("release", "node")
+    return [(instance(row, ()), _container_spec(app, row)) for row in rows]
+
+
+def _container_spec(app: AppState, row: tables.Instance) -> ContainerSpec:
+    spec = as_spec(row.release.spec, row.release.digest)
+    network = network_name(app.group)
+    return ContainerSpec(
+        labels=Labels(
+            installation=settings.BERTH_INSTALLATION,
+            group=app.group,
+            app=app.name,
+            app_id=app.id,
+            slot=row.slot,
+            generation=row.generation,
+            release=row.release.number,
+            template=row.template,
+        ),
+        digest=row.release.digest,
+        command=spec.command,
+        env=secrets.decrypt(row.release.env),
+        network=network,
+        address=row.address,
+        aliases=(app.name,),
+        resources=Resources(row.cpu, row.memory, row.disk, 1),
+        mounts=tuple((f"{network}.{mount.volume}", mount.path, mount.read_only) for mount in spec.mounts),
+        health_command=spec.health.command,
+        health_interval=spec.health.interval,
+        health_timeout=spec.health.timeout,
+        health_failures=spec.health.failures,
+        health_grace=spec.health.grace,
+        stop_timeout=spec.update.stop_timeout,
+    )
+
+
+def container_name(app: AppState, instance: Instance) -> str:
+    labels = Labels(settings.BERTH_INSTALLATION, app.group, app.name, app.id, instance.slot, instance.generation)
+    return labels.container_name
+
+
+def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]:
+    """What etcd has to say of the app: its configuration (None: nothing any more) and its endpoints.
+
+    Third, the instances on their way out for which it is not known yet since which revision it says so.
+    """
+    app = tables.App.objects.select_related("release").get(id=app_id)
+    rows = list(tables.Instance.objects.filter(app=app, gone_at=None))
+    if app.release is None or (app.deleting and not rows):
+        return None, [], []
+    spec = as_spec(app.release.spec, app.release.digest)
+    slots = spec.replicas + spec.update.max_surge
+    config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots)
+    shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
+    endpoints = [
+        Endpoint(row.name, row.address, spec.port, row.state == State.DRAINING) for row in rows if row.state in shown
+    ]
+    leaving = [
+        row.id for row in rows if row.state in (State.DRAINING, State.WITHDRAWN) and row.endpoint_revision is None
+    ]
+    return config, endpoints, leaving
+
+
+def container_of(instance_id: int) -> tuple[str, str] | None:
+    """Node and container id of an instance that has a container."""
+    rows = tables.Instance.objects.filter(id=instance_id, gone_at=None).exclude(container="")
+    return rows.values_list("node__name", "container").first()

@@ -1,0 +1,218 @@
+"""What engines and edges did and showed -> rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.applications.models import App, Instance
+from apps.events.services import record
+from apps.groups.models import Group
+from apps.groups.services import move_subnet
+from apps.nodes.models import Node
+from apps.panel.live import announce
+from scheduler.engine.base import Container, EngineInfo
+from scheduler.lifecycle import State, sources
+from scheduler.model import Probe, Process
+from scheduler.reasons import Reason, because
+
+
+def started(instance_id: int, container: str, now: datetime) -> None:
+    """The instance's container runs."""
+    with transaction.atomic():
+        row = Instance.objects.select_related("app", "group", "node").get(id=instance_id)
+        changed = Instance.objects.filter(id=instance_id, state=State.ASSIGNED).update(
+            state=State.STARTED,
+            since=now,
+            started_at=now,
+            container=container,
+            reason=because("running").as_dict(),
+        )
+        # unless the observer was faster and has seen it end already
+        Instance.objects.filter(id=instance_id, process=Process.UNKNOWN).update(process=Process.RUNNING)
+        if changed:
+            _tell("instance.started", row, None)
+
+
+def start_failed(instance_id: int, reason: Reason, now: datetime, *, failed: bool) -> None:
+    """The instance will never run; `failed`: and that counts against its slot."""
+    with transaction.atomic():
+        row = Instance.objects.select_related("app", "group", "node").get(id=instance_id)
+        changed = Instance.objects.filter(id=instance_id, state=State.ASSIGNED).update(
+            state=State.WITHDRAWN, since=now, reason=reason.as_dict(), failed=failed, endpoint_revision=None
+        )
+        if changed:
+            _tell("instance.failed" if failed else "instance.withdrawn", row, reason)
+
+
+def stop_sent(instance_id: int, now: datetime) -> None:
+    """The instance was told to stop."""
+    changed = Instance.objects.filter(id=instance_id, state__in=sources(State.STOPPING))
+    changed.update(state=State.STOPPING, since=now)
+
+
+def gone(instance_id: int, now: datetime) -> None:
+    """The instance's container is removed: give its claim back, exactly once."""
+    with transaction.atomic():
+        row = Instance.objects.select_related("app", "group", "node").get(id=instance_id)
+        if not Instance.objects.filter(id=instance_id, gone_at=None).update(state=State.GONE, since=now, gone_at=now):
+            return
+        Node.objects.filter(id=row.node_id).update(
+            reserved_cpu=F("reserved_cpu") - row.cpu,
+            reserved_memory=F("reserved_memory") - row.memory,
+            reserved_disk=F("reserved_disk") - row.disk,
+            reserved_instances=F("reserved_instances") - 1,
+        )
+        _tell("instance.gone", row, Reason.from_dict(row.reason) if row.reason else None)
+
+
+def _tell(kind: str, row: Instance, reason: Reason | None) -> None:
+    about = {"slot": row.slot, "generation": row.generation, "node": row.node.name}
+    record(kind, app=row.app, group=row.group, reason=reason, **about)
+
+
+def published(instance_ids: Collection[int], revision: int) -> None:
+    """From `revision` on, etcd says of these instances what their state wants."""
+    Instance.objects.filter(id__in=instance_ids).update(endpoint_revision=revision)
+
+
+def subnet_taken(group: str) -> None:
+    """Something that is not Berth's has the group's subnet on an engine: give the group another one.
+
+    Only while none of its instances has an address in use; otherwise someone has to decide.
+    """
+    with transaction.atomic():
+        row = Group.objects.select_for_update().get(name=group)
+        in_use = Instance.objects.filter(group=row, gone_at=None).exclude(state__in=[State.ASSIGNED, State.WITHDRAWN])
+        if not in_use.exists():
+            move_subnet(row)
+
+
+def log_tail(instance_id: int, text: str) -> None:
+    Instance.objects.filter(id=instance_id).update(log_tail=text)
+
+
+def probes(app_id: int, seen: dict[str, list[Probe]]) -> None:
+    """Keep the edges' verdicts beside the instances, for pages; writes only what changed."""
+    changed = False
+    for row in Instance.objects.filter(app_id=app_id, gone_at=None).only("id", "slot", "generation", "probes"):
+        fresh = {
+            probe.edge: {
+                "up": probe.up,
+                "since": probe.since.isoformat(),
+                "detail": probe.detail,
+                "sessions": probe.sessions,
+            }
+            for probe in seen.get(row.name, ())
+        }
+        if fresh != row.probes:
+            changed |= bool(Instance.objects.filter(id=row.id).update(probes=fresh))
+    if changed:
+        announce(f"app.{app_id}")
+
+
+def node_info(name: str, info: EngineInfo, now: datetime, most_instances: int) -> bool:
+    """The node's engine answers. True: it did not before."""
+    Node.objects.filter(name=name).update(
+        engine_id=info.id,
+        engine_version=info.version,
+        capacity_cpu=info.capacity.cpu,
+        capacity_memory=info.capacity.memory,
+        capacity_disk=info.capacity.disk,
+        capacity_instances=most_instances,
+        last_seen_at=now,
+        problem="",
+    )
+    with transaction.atomic():
+        back = bool(Node.objects.filter(name=name, reachable=False).update(reachable=True))
+        if back:
+            record("node.reachable", node=Node.objects.get(name=name))
+    return back
+
+
+def node_unreachable(name: str, problem: str) -> bool:
+    """The node's engine does not answer. True: it did before."""
+    with transaction.atomic():
+        lost = bool(Node.objects.filter(name=name, reachable=True).update(reachable=False, problem=problem))
+        if lost:
+            record("node.unreachable", node=Node.objects.get(name=name), problem=problem)
+        else:
+            Node.objects.filter(name=name).update(problem=problem)
+    return lost
+
+
+def present(node: str) -> list[Instance]:
+    """The rows of the node's instances that are not gone."""
+    return list(Instance.objects.filter(node__name=node, gone_at=None).select_related("app", "group", "node"))
+
+
+def present_one(app_id: int, generation: int) -> Instance | None:
+    """One instance's row, unless it is gone."""
+    rows = Instance.objects.filter(app_id=app_id, generation=generation, gone_at=None)
+    return rows.select_related("app", "group", "node").first()
+
+
+def seen(row: Instance, container: Container | None) -> bool:
+    """Record how the engine shows an instance's container; None: it has none. True: something changed."""
+    if container is None:
+        if row.state == State.ASSIGNED:
+            return False  # not made yet
+        fresh: dict[str, object] = {"process": Process.MISSING.value}
+    else:
+        fresh = {
+            "process": container.process.value,
+            "exit_code": container.exit_code,
+            "exec_health": container.exec_health.value,
+            "restarts": container.restarts,
+            "drift": "" if row.state == State.ASSIGNED else difference(row, container),
+        }
+    fresh = {name: value for name, value in fresh.items() if getattr(row, name) != value}
+    if not fresh:
+        return False
+    with transaction.atomic():
+        if not Instance.objects.filter(id=row.id, gone_at=None).update(**fresh):
+            return False
+        if fresh.get("drift"):
+            _tell("instance.drifted", row, because("drifted", difference=fresh["drift"]))
+        announce(f"app.{row.app_id}")
+    return True
+
+
+def difference(row: Instance, container: Container) -> str:
+    """How a container differs from what Berth made for the instance, in words; empty when it does not."""
+    found = []
+    if container.memory != row.memory:
+        found.append(f"memory {container.memory} instead of {row.memory} bytes")
+    if container.cpu != row.cpu:
+        found.append(f"CPU {container.cpu} instead of {row.cpu} thousandths")
+    if container.process in (Process.RUNNING, Process.PAUSED) and container.address != row.address:
+        found.append(f"address {container.address or 'none'} instead of {row.address}")
+    if len(container.networks) > 1:
+        found.append(f"attached to {len(container.networks)} networks")
+    return "; ".join(found)
+
+
+def orphans(containers: Iterable[Container]) -> list[Container]:
+    """Those that belong to no instance that is still present. List the containers first, then call this: a row is
+    always there before its container."""
+    listed = list(containers)
+    ids = {container.labels.app_id for container in listed}
+    rows = Instance.objects.filter(app_id__in=ids, gone_at=None).values_list("app_id", "generation")
+    known = set(rows)
+    return [c for c in listed if (c.labels.app_id, c.labels.generation) not in known]
+
+
+def orphan_removed(node: str, container: Container) -> None:
+    about = {"container": container.name, "node": node}
+    app = App.objects.filter(id=container.labels.app_id).select_related("group").first()
+    record(
+        "orphan.removed",
+        app=app,
+        group=app.group if app else None,
+        node=Node.objects.get(name=node),
+        reason=because("orphan", container=container.name),
+        container=about["container"],
+    )

@@ -1,0 +1,83 @@
+"""One runner an app: a lease on the app's row, renewed while a pass runs, free again soon after its holder died."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.applications.models import App
+
+LEASE = timedelta(seconds=15)
+RENEWAL = 5.0  # seconds
+
+
+class Runner:
+    """The right to work on one app."""
+
+    def __init__(self, app_id: int, token: str) -> None:
+        self.app_id = app_id
+        self.token = token
+
+    def _mine(self):  # type: ignore[no-untyped-def]
+        return App.objects.filter(id=self.app_id, runner=self.token)
+
+    def renew(self) -> bool:
+        """Hold on for another lease. False: it expired and someone else has the app now."""
+        return bool(self._mine().update(runner_until=timezone.now() + LEASE))
+
+    def finish(self) -> bool:
+        """Let go, unless a pass was asked for meanwhile: then False, and the caller is to run it."""
+        if self._mine().filter(again=False).update(runner="", runner_until=None):
+            return True
+        return not self._mine().update(again=False, runner_until=timezone.now() + LEASE)
+
+    def abandon(self) -> None:
+        self._mine().update(runner="", runner_until=None)
+
+
+@contextlib.contextmanager
+def run(app_id: int) -> Iterator[Runner | None]:
+    """Become the app's runner, or get None: another one is at work and has been told to look once more."""
+    runner = _take(app_id, uuid.uuid4().hex)
+    if runner is None:
+        yield None
+        return
+    done = threading.Event()
+    heart = threading.Thread(target=_beat, args=(runner, done), name=f"lease-{app_id}", daemon=True)
+    heart.start()
+    try:
+        yield runner
+    finally:
+        done.set()
+        runner.abandon()
+        heart.join()
+
+
+def _take(app_id: int, token: str) -> Runner | None:
+    """Claim the row, or leave word with whoever holds it.
+
+    The holder may let go between the two: then nobody would read the word, so the claim is tried once more.
+    """
+    for _ in range(2):
+        now = timezone.now()
+        free = Q(runner="") | Q(runner_until__lt=now)
+        if App.objects.filter(free, id=app_id).update(runner=token, runner_until=now + LEASE, again=False):
+            return Runner(app_id, token)
+        if not App.objects.filter(id=app_id).update(again=True):
+            return None  # the app is gone
+    return None
+
+
+def _beat(runner: Runner, done: threading.Event) -> None:
+    try:
+        while not done.wait(RENEWAL):
+            runner.renew()
+    finally:
+        connection.close()

@@ -1,0 +1,62 @@
+"""Which apps and nodes want to be looked at, when no event said so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from apps.applications.models import App, Instance
+from apps.groups.models import Group
+from apps.nodes.models import Node
+from scheduler.lifecycle import State
+
+KEEP_INSTANCES = timedelta(days=7)  # how long the rows of instances that are gone are kept as history
+
+
+def unsettled() -> list[int]:
+    """Apps whose last pass left something to do or to wait for."""
+    return list(App.objects.filter(settled=False).values_list("id", flat=True))
+
+
+def everyone() -> list[int]:
+    return list(App.objects.values_list("id", flat=True))
+
+
+def leaving() -> list[int]:
+    """Apps that have instances on their way out: they wait for the edges to acknowledge."""
+    going = Instance.objects.filter(gone_at=None, state__in=[State.DRAINING, State.WITHDRAWN])
+    return list(going.values_list("app_id", flat=True).distinct())
+
+
+def pending() -> list[int]:
+    """Apps that wait for room on some node."""
+    return list(App.objects.filter(settled=False, explanation__isnull=False).values_list("id", flat=True))
+
+
+def app_id(group: str, app: str) -> int | None:
+    return App.objects.filter(group__name=group, name=app).values_list("id", flat=True).first()
+
+
+def app_names() -> set[tuple[str, str]]:
+    """(group, app) of every app that there is."""
+    return set(App.objects.values_list("group__name", "name"))
+
+
+def node_urls() -> dict[str, str]:
+    """Every node's name and the URL of its engine."""
+    return dict(Node.objects.values_list("name", "engine_url"))
+
+
+def prune() -> int:
+    """Delete the rows of instances that have been gone for long; returns how many."""
+    old = Instance.objects.filter(gone_at__lt=timezone.now() - KEEP_INSTANCES)
+    return old.delete()[0]
+
+
+def group_names() -> set[str]:
+    return set(Group.objects.values_list("name", flat=True))
+
+
+def reachable_nodes() -> list[str]:
+    return list(Node.objects.filter(reachable=True).values_list("name", flat=True))

@@ -1,0 +1,73 @@
+"""Celery tasks: what to look at, and nothing of how. Each may run twice, late or never; the sweep makes up for it."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from scheduler import discovery, inspection, reconciler, wake
+from scheduler.engine.base import EngineError
+from scheduler.etcd import EtcdUnavailable
+from scheduler.store import reading, sweeping
+from scheduler.world import the_world
+
+SWEEP_UNSETTLED = "scheduler.sweep_unsettled"
+SWEEP_ALL = "scheduler.sweep_all"
+SWEEP_NODES = "scheduler.sweep_nodes"
+
+# Seconds between runs. The loop is prompt by events; these only bound how long a lost one is missed.
+SCHEDULE = {
+    "unsettled apps": {"task": SWEEP_UNSETTLED, "schedule": 5.0},
+    "nodes": {"task": SWEEP_NODES, "schedule": 10.0},
+    "all apps": {"task": SWEEP_ALL, "schedule": 60.0},
+}
+
+
+@shared_task(name=wake.RECONCILE)
+def reconcile(app_id: int) -> None:
+    reconciler.reconcile(app_id, the_world())
+
+
+@shared_task(name=wake.CHECK_NODE)
+def check_node(name: str) -> None:
+    world = the_world()
+    inspection.check_node(name, world.engine(name), world.now())
+
+
+@shared_task(name=SWEEP_UNSETTLED)
+def sweep_unsettled() -> None:
+    """Apps that wait for something, whose event may have got lost."""
+    for app_id in sweeping.unsettled():
+        wake.reconcile(app_id)
+
+
+@shared_task(name=SWEEP_NODES)
+def sweep_nodes() -> None:
+    for name in sweeping.node_urls():
+        wake.check_node(name)
+
+
+@shared_task(name=SWEEP_ALL)
+def sweep_all() -> None:
+    """Every app, the keys that belong to none, and history that is old enough."""
+    world = the_world()
+    for app_id in sweeping.everyone():
+        wake.reconcile(app_id)
+    sweeping.prune()
+    try:
+        published = discovery.published_apps(world.etcd)  # before the database: an app is there before its keys
+        for group, app in published - sweeping.app_names():
+            discovery.publish(world.etcd, group, app, None, ())
+        discovery.mark_complete(world.etcd)
+    except EtcdUnavailable:
+        return  # the next sweep will
+
+
+@shared_task(name=wake.REMOVE_GROUP)
+def remove_group(name: str) -> None:
+    """The network of a deleted group, on every node that answers; `check_node` finds it on the others later."""
+    world = the_world()
+    for node in sweeping.node_urls():
+        try:
+            world.engine(node).remove_network(reading.network_name(name))
+        except EngineError:
+            continue

@@ -1,0 +1,42 @@
+"""The outside as this process sees it: its engines, its etcd, its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from django.conf import settings
+
+from scheduler.engine.base import Engine
+from scheduler.engine.connect import connect
+from scheduler.etcd import Etcd
+from scheduler.store import sweeping
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside: engines by node name, etcd, the clock."""
+
+    engine: Callable[[str], Engine]
+    etcd: Etcd
+    now: Callable[[], datetime]
+
+
+def the_world() -> World:
+    """The real one. Clients are kept for the life of the process; nodes are read anew by each caller."""
+    urls: dict[str, str] = {}
+
+    def engine(node: str) -> Engine:
+        if node not in urls:
+            urls.update(sweeping.node_urls())
+        return connect(urls[node], settings.BERTH_INSTALLATION)
+
+    return World(engine, etcd(), lambda: datetime.now(UTC))
+
+
+@cache
+def etcd() -> Etcd:
+    host, port = settings.BERTH.etcd_address
+    return Etcd(host, port, settings.BERTH.etcd_prefix)
