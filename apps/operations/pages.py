@@ -1,0 +1,77 @@
+"""The page of one operation, and what other pages show of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.errors import NotFound
+from apps.groups.models import Role
+from apps.groups.permissions import allows, check_role, role_in, visible_groups
+from apps.operations import services
+from apps.operations.models import Operation
+from apps.panel.page import Action, Context, LivePage
+
+
+def visible_operations(user: User) -> QuerySet[Operation]:
+    """Those of the reader's groups; admins see those of groups that are gone as well."""
+    everything = Q() if user.is_admin else Q(group__in=visible_groups(user))
+    return Operation.objects.filter(everything).select_related("group", "app", "created_by")
+
+
+def find_operation(user: User, key: Any) -> Operation:
+    operation = visible_operations(user).filter(pk=key).first()
+    if operation is None:
+        raise NotFound
+    return operation
+
+
+def steps_of(operation: Operation) -> list[dict[str, Any]]:
+    """The steps with moments instead of their text, and the failing one with its reason."""
+    error = operation.error or {}
+    return [
+        {
+            **step,
+            "started_at": step["started_at"] and parse_datetime(step["started_at"]),
+            "ended_at": step["ended_at"] and parse_datetime(step["ended_at"]),
+            "reason": error.get("reason") if error.get("step") == step["name"] else step.get("reason"),
+        }
+        for step in operation.steps
+    ]
+
+
+class OperationPage(LivePage):
+    template = "operations/page.html"
+    regions = ("operations/head", "operations/body")
+
+    def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
+        operation = find_operation(user, kwargs["operation"])
+        role = role_in(user, operation.group) if operation.group else None
+        return {
+            "operation": operation,
+            "steps": steps_of(operation),
+            "may_change": allows(role, Role.DEVELOPER),
+        }
+
+    def topics(self, context: Mapping[str, Any]) -> set[str]:
+        return {f"operation.{context['operation'].pk.hex}"}
+
+
+class CancelOperation(Action):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        operation = find_operation(request.user, kwargs["operation"])
+        check_role(request.user, operation.group, Role.DEVELOPER)
+        services.cancel(request.user, operation)
+        messages.success(request, _("The operation was cancelled. What it had done by then stays."))
+        return self.back(**kwargs)
+
+    def back(self, **kwargs: Any) -> str:
+        return reverse("operation", args=[kwargs["operation"]])
