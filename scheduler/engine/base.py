@@ -18,10 +18,11 @@ the same cases against both. Every call is bounded in time and safe to repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from scheduler.model import ExecHealth, Process, Resources
 
@@ -89,12 +90,36 @@ class Labels:
 
     def as_dict(self) -> dict[str, str]:
         """The labels as the engine stores them: `dev.berth.group=…`; a network has installation and group only."""
-        raise NotImplementedError
+        return {self._key(name): str(getattr(self, name)) for name in (_OF_CONTAINERS if self.app else _OF_NETWORKS)}
 
     @classmethod
     def from_dict(cls, labels: Mapping[str, str]) -> Labels | None:
-        """What `as_dict` wrote, or None when the labels are not Berth's."""
-        raise NotImplementedError
+        """What `as_dict` wrote, or None when the labels are not Berth's.
+
+        Further labels are left aside, even with Berth's prefix: an image can bring some, and must not be able to
+        make its containers unreadable by that.
+        """
+        values: dict[str, Any] = {}
+        for name in _OF_CONTAINERS if cls._key("app") in labels else _OF_NETWORKS:
+            text = labels.get(cls._key(name), "")
+            if not (_NUMBER.fullmatch(text) if name in _NUMBERS else text or name == "template"):
+                return None
+            values[name] = int(text) if name in _NUMBERS else text
+        return cls(**values)
+
+    @classmethod
+    def _key(cls, name: str) -> str:
+        return cls.PREFIX + name.replace("_", "-")
+
+
+_OF_NETWORKS = ("installation", "group")
+_OF_CONTAINERS = tuple(field.name for field in fields(Labels))
+_NUMBERS = {"app_id", "slot", "generation", "release"}
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
+
+
+def network_name(installation: str, group: str) -> str:
+    return f"berth-{installation}.{group}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +210,26 @@ class LogLine:
     text: str
 
 
+class LogLines(Protocol):
+    """Lines of a container's log; `close`, from any thread, ends the iteration."""
+
+    def __iter__(self) -> Iterator[LogLine]: ...
+
+    def __next__(self) -> LogLine: ...
+
+    def close(self) -> None: ...
+
+
+class Events(Protocol):
+    """A subscription; `close`, from any thread, ends the iteration."""
+
+    def __iter__(self) -> Iterator[EngineEvent | None]: ...
+
+    def __next__(self) -> EngineEvent | None: ...
+
+    def close(self) -> None: ...
+
+
 class Engine(Protocol):
     """One engine, on one node. Methods raise `EngineError`s; those that remove take "it is gone" as success."""
 
@@ -216,8 +261,11 @@ class Engine(Protocol):
     def start(self, id: str) -> None:
         """Start it; one that runs already is left alone. Raises `NotFound`, `AddressTaken`, `Refused`."""
 
-    def stop(self, id: str, timeout: float) -> None:
-        """Send the stop signal, kill after `timeout` seconds; returns when the process has ended."""
+    def terminate(self, id: str) -> None:
+        """Send the image's stop signal (SIGTERM unless it names another) and return at once.
+
+        One that does not run is left alone; the engine does not restart it. Raises `NotFound`.
+        """
 
     def remove(self, id: str) -> None:
         """Kill if need be and remove with its anonymous volumes. Someone else removing it meanwhile is fine."""
@@ -228,12 +276,10 @@ class Engine(Protocol):
     def containers(self) -> list[Container]:
         """All of this installation's containers, running or not."""
 
-    def logs(
-        self, id: str, *, tail: int = 100, since: datetime | None = None, follow: bool = False
-    ) -> Iterator[LogLine]:
+    def logs(self, id: str, *, tail: int = 100, since: datetime | None = None, follow: bool = False) -> LogLines:
         """The newest `tail` lines, oldest first; with `follow` on until the container ends or the caller closes."""
 
-    def events(self) -> Iterable[EngineEvent | None]:
+    def events(self) -> Events:
         """This installation's events from now on. The first item, None, says that the subscription stands.
 
         Ends with `EngineUnreachable` when the engine goes away. Events get lost: list after subscribing.

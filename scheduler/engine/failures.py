@@ -1,0 +1,74 @@
+"""From docker-py's errors to those of `scheduler.engine.base`."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import docker
+import requests
+
+from scheduler.engine.base import (
+    AddressTaken,
+    EngineError,
+    EngineFault,
+    EngineUnreachable,
+    ImageMissing,
+    NetworkMissing,
+    NotFound,
+    Refused,
+)
+
+LONGEST = 300  # characters of the engine's words that are kept
+
+# Docker's statuses alone do not tell these apart; its words do. First match wins.
+_BY_WORDS: tuple[tuple[re.Pattern[str], type[EngineError]], ...] = (
+    (re.compile(r"no such image", re.I), ImageMissing),
+    (re.compile(r"network \S+ not found|no such network", re.I), NetworkMissing),
+    (re.compile(r"address already in use|pool overlaps", re.I), AddressTaken),
+    # a 500 of a network that has another subnet: no later try will do better
+    (re.compile(r"does not belong to any of this network's subnets", re.I), Refused),
+    (re.compile(r"no such container", re.I), NotFound),
+)
+_SECRETS = (
+    (re.compile(r"(?<=://)[^/\s@\"']+@"), ""),  # user:password@
+    (re.compile(r"(?<=[^\s\"'])\?[^\s\"']+"), ""),  # the query of an URL: registries sign there
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.I), r"\1 …"),
+    (re.compile(r"\b(password|token|secret)(\"?\s*[=:]\s*)\S+", re.I), r"\1\2…"),
+)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise what docker-py and requests raise as `EngineError`s."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise from_api(error) from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineUnreachable(f"the engine does not answer: {words(str(error))}") from error
+
+
+def from_api(error: docker.errors.APIError) -> EngineError:
+    """What the engine answered, as one of our errors."""
+    said = words(explanation(error))
+    for pattern, kind in _BY_WORDS:
+        if pattern.search(said):
+            return kind(said)
+    status = error.status_code or 500
+    if status == 404:
+        return NotFound(said)
+    return Refused(said) if status < 500 else EngineFault(said)
+
+
+def explanation(error: docker.errors.APIError) -> str:
+    return str(error.explanation or error)
+
+
+def words(said: str) -> str:
+    """An outside system's words on one line, shortened, with what looks like a secret taken out."""
+    said = " ".join(said.split())
+    for pattern, instead in _SECRETS:
+        said = pattern.sub(instead, said)
+    return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
