@@ -66,7 +66,7 @@ def _move(app: AppState, move: Move, now: datetime) -> None:
         kind = "instance.withdrawn"
     if kind:
         about = {"slot": move.instance.slot, "generation": move.instance.generation, "node": move.instance.node}
-        record(kind, app=App(id=app.id), group=_group(app), reason=move.reason, **about)
+        record(kind, app=App(id=app.id, name=app.name), group=_group(app), reason=move.reason, **about)
 
 
 def _group(app: AppState) -> Group:
@@ -109,7 +109,7 @@ def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now
                 created_at=now,
             )
             about = {"slot": create.slot, "generation": create.generation, "node": assignment.node}
-            record("instance.assigned", app=App(id=app.id), group=group, reason=create.reason, **about)
+            record("instance.assigned", app=App(id=app.id, name=app.name), group=group, reason=create.reason, **about)
         generation = max(assignment.create.generation for assignment in made) + 1
         App.objects.filter(id=app.id).update(next_generation=generation)
 
