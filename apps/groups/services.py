@@ -118,6 +118,13 @@ def reserve(group_id: int, delta: Resources) -> None:
         raise _over_quota(Group.objects.get(pk=group_id), delta)
 
 
+def move_subnet(group: Group) -> None:
+    """Give a group whose subnet something else has another one. Call it while nothing of the group is attached."""
+    taken = ipaddress.ip_network(group.subnet)
+    group.subnet = str(_free_subnet(after=taken))
+    group.save(update_fields=["subnet"])
+
+
 def quota_of(group: Group) -> Resources:
     return Resources(**{figure: getattr(group, f"quota_{figure}") for figure in FIGURES})
 
@@ -126,11 +133,11 @@ def reserved_of(group: Group) -> Resources:
     return Resources(**{figure: getattr(group, f"reserved_{figure}") for figure in FIGURES})
 
 
-def _free_subnet() -> ipaddress.IPv4Network:
+def _free_subnet(after: ipaddress.IPv4Network | None = None) -> ipaddress.IPv4Network:
     used = set(Group.objects.values_list("subnet", flat=True))
     pool: ipaddress.IPv4Network = settings.BERTH.subnets
     subnets: Iterable[ipaddress.IPv4Network] = pool.subnets(new_prefix=max(SUBNET_PREFIX, pool.prefixlen))
-    free = next((subnet for subnet in subnets if str(subnet) not in used), None)
+    free = next((s for s in subnets if str(s) not in used and (after is None or s > after)), None)
     if free is None:
         raise Conflict(_("Every subnet of %(pool)s is in use by a group.") % {"pool": pool}, "no_subnet_left")
     return free

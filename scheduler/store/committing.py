@@ -80,8 +80,9 @@ def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now
     locked meanwhile, so that no two apps of it pick one address.
     """
     with transaction.atomic():
-        group = Group.objects.select_for_update().get(name=app.group)
-        release = Release.objects.get(app_id=app.id, number=app.release.number)
+        group = Group.objects.select_for_update(no_key=True).get(name=app.group)
+        row = App.objects.get(id=app.id)
+        release = Release.objects.get(app=row, number=app.release.number)
         counts: dict[str, int] = {}
         for assignment in made:
             counts[assignment.node] = counts.get(assignment.node, 0) + 1
@@ -91,7 +92,7 @@ def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now
         for assignment, address in zip(made, _addresses(group, len(made), now), strict=True):
             create = assignment.create
             Instance.objects.create(
-                app_id=app.id,
+                app=row,
                 group=group,
                 release=release,
                 node_id=node_ids[assignment.node],

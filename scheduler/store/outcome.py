@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.db import transaction
-from django.db.models import Max
 
-from apps.applications.models import App, Instance, Release, Route
-from apps.applications.spec import as_spec
-from apps.errors import Conflict
+from apps.applications import releases
+from apps.applications.models import App, Instance, Release
+from apps.errors import Problem
 from apps.events.services import record
-from apps.groups.services import reserve
 from apps.operations.models import ACTIVE, Operation
 from apps.panel.live import announce
 from scheduler.diff import Outcome
-from scheduler.model import AppState, AppStatus, OperationStatus, Resources, Spec
+from scheduler.model import AppState, AppStatus, OperationStatus
 from scheduler.progress import Step, StepStatus
 from scheduler.reasons import Reason
+
+log = structlog.get_logger(__name__)
 
 
 def status(
@@ -70,6 +71,7 @@ def end(app: AppState, outcome: Outcome, now: datetime) -> None:
     if app.operation is None:
         return
     with transaction.atomic():
+        releases.lock_group(App.objects.get(id=app.id).group_id)  # everyone locks in this order
         row = Operation.objects.select_for_update().filter(id=app.operation.id, status__in=ACTIVE).first()
         if row is None:  # superseded or cancelled meanwhile
             return
@@ -111,49 +113,29 @@ def _evidence(app: AppState, outcome: Outcome) -> dict[str, Any]:
 
 
 def _fall_back(app: AppState) -> bool:
-    """Make a new release out of the last good one, and want that. False: there is none, or it no longer can be.
+    """Want a new release made out of the last good one. False: there is none, or it no longer can be.
 
     It runs from instances that are still there, since its template is theirs.
     """
-    row = App.objects.select_for_update().select_related("release", "last_good").get(id=app.id)
-    good, failed = row.last_good, row.release
-    if good is None or failed is None or failed.number != app.release.number:
-        return False
-    taken = set(
-        Route.objects.filter(host__in=[r["host"] for r in good.spec["routes"]])
-        .exclude(app=row)
-        .values_list("host", "path")
-    )
-    if any((route["host"], route["path"]) in taken for route in good.spec["routes"]):
-        return False  # another app has one of its routes by now
     try:
         with transaction.atomic():
-            reserve(row.group_id, _footprint(as_spec(good.spec, good.digest)) - _footprint(app.release.spec))
-    except Conflict:
+            row = releases.lock(App.objects.get(id=app.id))
+            if row.last_good is None or row.release.number != app.release.number:
+                return False
+            release = releases.go_back(row, row.last_good, None)
+            record("app.rolled_back", app=row, release=release.number, made_from=row.last_good.number)
+    except Problem as problem:  # its room in the quota or one of its routes has been taken
+        log.warning("no_way_back", app=app.id, problem=str(problem))
         return False
-    number = (row.releases.aggregate(newest=Max("number"))["newest"] or 0) + 1
-    row.release = Release.objects.create(
-        app=row,
-        number=number,
-        spec=good.spec,
-        digest=good.digest,
-        env=good.env,
-        template=good.template,
-        made_from=good.number,
-    )
-    row.routes.all().delete()
-    Route.objects.bulk_create(Route(app=row, **route) for route in good.spec["routes"])
-    row.save(update_fields=["release"])
-    record("app.rolled_back", app=row, group=row.group, release=number, made_from=good.number)
     return True
-
-
-def _footprint(spec: Spec) -> Resources:
-    return spec.resources * spec.replicas
 
 
 def forget(app_id: int) -> None:
     """Delete an app whose last instance and key are gone; its history stays."""
     with transaction.atomic():
+        row = App.objects.select_related("group").filter(id=app_id, deleting=True).first()
+        if row is None:
+            return
         App.objects.filter(id=app_id).update(release=None, last_good=None)
-        App.objects.filter(id=app_id, deleting=True).delete()
+        row.delete()
+        record("app.removed", group=row.group, name=row.name)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.applications.models import App
@@ -25,7 +25,7 @@ class Runner:
         self.app_id = app_id
         self.token = token
 
-    def _mine(self):  # type: ignore[no-untyped-def]
+    def _mine(self) -> QuerySet[App]:
         return App.objects.filter(id=self.app_id, runner=self.token)
 
     def renew(self) -> bool:
