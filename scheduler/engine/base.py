@@ -88,6 +88,11 @@ class Labels:
 
     PREFIX = "dev.berth."
 
+    @property
+    def container_name(self) -> str:
+        """What a container with these labels is called: a name says which effect made it, so it is made once."""
+        return f"berth-{self.installation}.{self.group}.{self.app}.{self.slot}.{self.generation}"
+
     def as_dict(self) -> dict[str, str]:
         """The labels as the engine stores them: `dev.berth.group=…`; a network has installation and group only."""
         return {self._key(name): str(getattr(self, name)) for name in (_OF_CONTAINERS if self.app else _OF_NETWORKS)}
@@ -144,9 +149,7 @@ class ContainerSpec:
 
     @property
     def name(self) -> str:
-        """`berth-<installation>.<group>.<app>.<slot>.<generation>`"""
-        at = self.labels
-        return f"berth-{at.installation}.{at.group}.{at.app}.{at.slot}.{at.generation}"
+        return self.labels.container_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from apps.operations.models import Operation as OperationRow
 from scheduler import placement
 from scheduler.diff import failures_after
 from scheduler.discovery import AppConfig
+from scheduler.engine import base as engine
 from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
 from scheduler.lifecycle import State
 from scheduler.model import (
@@ -153,7 +154,7 @@ def network_spec(group: str) -> NetworkSpec:
 
 
 def network_name(group: str) -> str:
-    return f"berth-{settings.BERTH_INSTALLATION}.{group}"
+    return engine.network_name(settings.BERTH_INSTALLATION, group)
 
 
 def launches(app: AppState) -> list[tuple[Instance, ContainerSpec]]:
