@@ -1,8 +1,45 @@
 """Where instances run: nodes and a request in, a placement and its explanation out. Pure."""
 
+from scheduler.placement.cluster import Cluster, place
 from scheduler.placement.explanation import Explanation
-from scheduler.placement.place import place
-from scheduler.placement.profiles import BINPACK, SPREAD, Profile
-from scheduler.placement.values import Decision, Node, Request
+from scheduler.placement.profiles import BALANCED, BINPACK, FRAGMENTATION, PRESETS, SPREAD, Profile
+from scheduler.placement.values import (
+    Affinity,
+    AtMost,
+    Bond,
+    Constraints,
+    Decision,
+    Device,
+    DeviceRequest,
+    Node,
+    Request,
+    Skew,
+    Taint,
+    Toleration,
+    allocatable,
+)
 
-__all__ = ["BINPACK", "SPREAD", "Decision", "Explanation", "Node", "Profile", "Request", "place"]
+__all__ = [
+    "BALANCED",
+    "BINPACK",
+    "FRAGMENTATION",
+    "PRESETS",
+    "SPREAD",
+    "Affinity",
+    "AtMost",
+    "Bond",
+    "Cluster",
+    "Constraints",
+    "Decision",
+    "Device",
+    "DeviceRequest",
+    "Explanation",
+    "Node",
+    "Profile",
+    "Request",
+    "Skew",
+    "Taint",
+    "Toleration",
+    "allocatable",
+    "place",
+]

@@ -1,9 +1,20 @@
-"""Why a placement went as it did: every filter's verdict on every node, with its figures."""
+"""Why a placement went as it did: every filter's verdict on every node, with its figures.
+
+The verdicts are kept as columns, and put into words for the nodes that someone asks about.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+from scheduler.placement.filters import Check
+from scheduler.placement.state import FULL, Bools, Ints
+
+THOUSAND = 1000  # what `FULL` points are shown as
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ScoreReport:
     """`points` are thousandths; `weight` times `points` is what the score adds to the node's total."""
 
     name: str
@@ -37,7 +48,7 @@ class NodeReport:
 
     node: str
     verdicts: tuple[Verdict, ...]
-    scores: tuple[Score, ...]
+    scores: tuple[ScoreReport, ...]
 
     @property
     def fits(self) -> bool:
@@ -59,13 +70,18 @@ class NodeReport:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """One reason why instances are pending: on how many nodes it holds, and on how many it alone stands in the way."""
+    """One reason why instances are pending: on how many nodes it holds, and on how many it alone stands in the way.
+
+    `remedy` is the smallest change of this sort by which one more instance would fit; empty when, on every node,
+    something else stands in the way as well.
+    """
 
     filter: str
     subject: str
     nodes: int
     alone: int
     detail: str  # "memory short on 2 (needs 512 MiB, at most 300 MiB free)"
+    remedy: str  # "212 MiB less memory (on node a)"
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -74,43 +90,95 @@ class Shortage:
             "nodes": self.nodes,
             "alone": self.alone,
             "detail": self.detail,
+            "remedy": self.remedy,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
+    """`nodes` are positions in `names`; `points` are those of `FULL`, a column a score."""
+
     wanted: int
     placed: int
-    nodes: tuple[NodeReport, ...]
+    names: Sequence[str]
+    checks: tuple[Check, ...]
+    points: tuple[tuple[str, int, Ints], ...]  # name, weight, points of each node
     shortages: tuple[Shortage, ...]  # empty when nothing is pending; most frequent first
+    new_node: (
+        str  # what a node that joins has to have for one more to fit; empty when none would do, or none is pending
+    )
 
     @property
     def pending(self) -> int:
         return self.wanted - self.placed
 
+    @property
+    def nodes(self) -> tuple[NodeReport, ...]:
+        """The reports on all nodes. On a large cluster, ask for those of interest only."""
+        return tuple(self._report(n) for n in range(len(self.names)))
+
     def node(self, name: str) -> NodeReport:
         """Raises `KeyError` when the placement was not given such a node."""
-        for report in self.nodes:
-            if report.node == name:
-                return report
-        raise KeyError(name)
+        try:
+            return self._report(list(self.names).index(name))
+        except ValueError:
+            raise KeyError(name) from None
+
+    def _report(self, n: int) -> NodeReport:
+        verdicts = (Verdict(c.filter, c.subject, bool(c.passes[n]), c.detail(n)) for c in self.checks)
+        scores = (ScoreReport(name, weight, int(of[n]) * THOUSAND // FULL) for name, weight, of in self.points)
+        return NodeReport(self.names[n], tuple(verdicts), tuple(scores))
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What would make one more instance fit, each on its own: "212 MiB less memory (on node a)"."""
+        found = [shortage.remedy for shortage in self.shortages if shortage.remedy]
+        return (*found, self.new_node) if self.new_node else tuple(found)
 
     def summary(self) -> str:
         """One line for the panel."""
         if not self.pending:
             return f"{self.placed} placed"
-        if not self.nodes:
+        if not self.names:
             return "there are no nodes"
-        fits = f"0 of {len(self.nodes)} nodes fit: " + ", ".join(shortage.detail for shortage in self.shortages)
+        fits = f"0 of {len(self.names)} nodes fit: " + ", ".join(shortage.detail for shortage in self.shortages)
         return f"{self.placed} of {self.wanted} placed, then {fits}" if self.placed else fits
 
-    def as_dict(self) -> dict[str, Any]:
-        """For the API; JSON alone."""
+    def as_dict(self, limit: int = 50) -> dict[str, Any]:
+        """For the API; JSON alone. At most `limit` nodes: the best, then those with the fewest reasons against."""
         return {
             "summary": self.summary(),
             "wanted": self.wanted,
             "placed": self.placed,
             "pending": self.pending,
             "shortages": [shortage.as_dict() for shortage in self.shortages],
-            "nodes": [report.as_dict() for report in self.nodes],
+            "remedies": list(self.remedies),
+            "nodes": [self._report(n).as_dict() for n in self._most_interesting(limit)],
+            "nodes_in_all": len(self.names),
         }
+
+    def _most_interesting(self, limit: int) -> list[int]:
+        size = len(self.names)
+        against = np.zeros(size, np.int64)
+        for check in self.checks:
+            against += ~check.passes
+        total = np.zeros(size, np.int64)
+        for _, weight, points in self.points:
+            total += weight * points
+        order = np.lexsort((np.arange(size), -total, against))
+        return [int(n) for n in order[:limit]]
+
+
+def shortages(checks: Sequence[Check], size: int) -> tuple[Shortage, ...]:
+    """Per check that some node fails, how often and how often alone; most frequent first."""
+    against = np.zeros(size, np.int64)
+    for check in checks:
+        against += ~check.passes
+    found = []
+    for check in checks:
+        failing: Bools = ~check.passes
+        if failing.any():
+            nodes, alone = np.flatnonzero(failing), np.flatnonzero(failing & (against == 1))
+            remedy = check.remedy(alone) if len(alone) else ""
+            found.append(Shortage(check.filter, check.subject, len(nodes), len(alone), check.failing(nodes), remedy))
+    return tuple(sorted(found, key=lambda shortage: (-shortage.nodes, -shortage.alone)))

@@ -1,0 +1,153 @@
+"""The engine: nodes that are kept, requests that are placed on them, one after the other or many at once.
+
+    cluster = Cluster(nodes)
+    decision = cluster.place(request)       # claims what it decides
+    cluster.release(name, request)          # an instance went
+    cluster.update(node)                    # a node changed
+
+The same nodes and the same requests in the same order give the same placement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from scheduler.placement.explain import explain
+from scheduler.placement.explanation import Explanation
+from scheduler.placement.fill import fill
+from scheduler.placement.kind import Kind
+from scheduler.placement.profiles import SPREAD, Profile
+from scheduler.placement.state import State
+from scheduler.placement.values import Decision, Node, Request
+
+_FEW = 10_000  # requests that are recognised by being the same object
+KIND_BYTES = 128 << 20  # what may be kept about kinds; the ones that were not used for longest are dropped
+
+
+class Cluster:
+    """Nodes with what is claimed on them. Raises `ValueError` for nodes of one name and malformed requests."""
+
+    def __init__(self, nodes: Sequence[Node], profile: Profile = SPREAD) -> None:
+        self.state = State(nodes)
+        self.profile = profile
+        self._kinds: dict[tuple[str, Request], Kind] = {}
+        self._bytes = 0
+        self._seen: dict[int, tuple[Kind, Request]] = {}  # holds on to the request, so that no id is used twice
+
+    def place(self, request: Request, profile: Profile | None = None) -> Decision:
+        """Find nodes for the request's instances and claim what they need."""
+        kind = self._kind(request, profile)
+        chosen, devices = self._place(kind, request.count)
+        if len(chosen) == request.count and chosen:
+            # the last instance is explained as it was placed: without itself
+            self._release(kind, chosen[-1], devices[-1])
+            explanation = explain(kind, request.count, len(chosen))
+            self._claim(kind, chosen[-1])
+        else:
+            explanation = explain(kind, request.count, len(chosen))
+        names = self.state.names
+        return Decision(tuple(names[n] for n in chosen), explanation, tuple(devices))
+
+    def place_many(self, requests: Iterable[Request]) -> list[tuple[str, ...]]:
+        """The same for many requests, in order, without explanations: the nodes of each.
+
+        Requests that are the same object are recognised as equal at no cost.
+        """
+        names = self.state.names
+        self._seen.clear()
+        placed: list[tuple[str, ...]] = []
+        for request in requests:
+            known = self._seen.get(id(request))
+            kind = known[0] if known is not None else self._remember(request)
+            if request.count == 1:
+                n = kind.best()
+                if n >= 0:
+                    self._claim(kind, n)
+                placed.append((names[n],) if n >= 0 else ())
+            else:
+                placed.append(tuple([names[n] for n in self._place(kind, request.count)[0]]))
+        self._seen.clear()
+        return placed
+
+    def explain(self, request: Request, profile: Profile | None = None) -> Explanation:
+        """How every node looks to one more instance of the request; nothing is claimed."""
+        kind = self._kind(request, profile)
+        return explain(kind, 1, int(kind.best() >= 0))
+
+    def release(self, node: str, request: Request, devices: tuple[int, ...] = ()) -> None:
+        """Give back what one instance of the request has claimed on a node, its devices included."""
+        self._release(self._kind(request), self.state.index[node], devices)
+
+    def update(self, node: Node) -> None:
+        """Take over what has become of a node. Raises `KeyError` for a new one: make a new cluster then."""
+        self.state.update(node)
+
+    def _place(self, kind: Kind, count: int) -> tuple[list[int], list[tuple[int, ...]]]:
+        if count > 1:
+            kind.refresh()
+        if count > 1 and kind.repeats:
+            chosen = fill(kind, count)
+            nodes, times = np.unique(chosen, return_counts=True)
+            self.state.claim_many(nodes, times, kind.need, kind.request.app)
+            for port in kind.request.constraints.ports:
+                self.state.taken(port)[nodes] = True
+            return chosen.tolist(), [()] * len(chosen)
+        one_by_one: list[int] = []
+        devices: list[tuple[int, ...]] = []
+        while len(one_by_one) < count and (n := kind.best()) >= 0:
+            one_by_one.append(n)
+            devices.append(self._claim(kind, n))
+        return one_by_one, devices
+
+    def _claim(self, kind: Kind, n: int) -> tuple[int, ...]:
+        """Take what one instance needs; returns the positions of the devices it gets."""
+        self.state.claim(n, kind.need, kind.request.app)
+        for port in kind.request.constraints.ports:
+            self.state.taken(port)[n] = True
+        given: list[int] = []
+        for table, wanted in kind.devices:
+            chosen = table.choose(wanted, n)
+            table.take(n, chosen, wanted.share)
+            given += [table.positions[n][k] for k in chosen]
+        return tuple(given)
+
+    def _release(self, kind: Kind, n: int, devices: tuple[int, ...]) -> None:
+        self.state.claim(n, kind.need, kind.request.app, -1)
+        for port in kind.request.constraints.ports:
+            self.state.taken(port)[n] = False
+        for table, wanted in kind.devices:
+            given = [k for k, position in enumerate(table.positions[n]) if position in devices]
+            table.give_back(n, given, wanted.share)
+
+    def _kind(self, request: Request, profile: Profile | None = None) -> Kind:
+        profile = profile or self.profile
+        key = (repr(profile.as_dict()), replace(request, count=0))
+        kind = self._kinds.pop(key, None)
+        if kind is None:
+            kind = Kind(self.state, key[1], profile)
+            self._bytes += kind.bytes
+        self._kinds[key] = kind  # the dict's order is that of the last use
+        if self._bytes > KIND_BYTES and len(self._kinds) > 1:
+            self._drop_oldest()
+        return kind
+
+    def _remember(self, request: Request) -> Kind:
+        kind = self._kind(request)
+        if len(self._seen) >= _FEW:
+            self._seen.clear()
+        self._seen[id(request)] = kind, request
+        return kind
+
+    def _drop_oldest(self) -> None:
+        self._seen.clear()
+        while self._bytes > KIND_BYTES // 2 and len(self._kinds) > 1:
+            self._bytes -= self._kinds.pop(next(iter(self._kinds))).bytes
+        self.state.keep_only(set().union(*(kind.watched() for kind in self._kinds.values())))
+
+
+def place(nodes: Sequence[Node], request: Request, profile: Profile = SPREAD) -> Decision:
+    """Find nodes for the request's instances, one after the other. Raises `ValueError` for a malformed expression."""
+    return Cluster(nodes, profile).place(request)

@@ -1,0 +1,69 @@
+"""Devices of one name over all nodes, and who gets which.
+
+A share goes to the fitting device with the least left, so that whole devices stay whole; of several equal ones the
+first. Several devices, and whole ones, go in the order of their positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.placement.values import DeviceRequest, Node
+
+_NONE = -1  # no device there
+
+
+class DeviceTable:
+    """`free[node, k]` thousandths of each node's devices of one name; `model[node, k]` a position in `models`."""
+
+    def __init__(self, nodes: Sequence[Node], name: str) -> None:
+        self.name = name
+        self.positions = [[k for k, device in enumerate(node.devices) if device.name == name] for node in nodes]
+        width = max((len(found) for found in self.positions), default=0)
+        self.free = np.full((len(nodes), width), _NONE, np.int64)
+        self.model = np.zeros((len(nodes), width), np.int64)
+        self.models: list[str] = []
+        for n, node in enumerate(nodes):
+            self.update(n, node)
+
+    def update(self, n: int, node: Node) -> None:
+        """Take over node `n`'s devices; their number has to be what it was."""
+        for k, position in enumerate(self.positions[n][: len(node.devices)]):
+            device = node.devices[position]
+            if device.model not in self.models:
+                self.models.append(device.model)
+            self.free[n, k] = device.free
+            self.model[n, k] = self.models.index(device.model)
+
+    def usable(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What is free of each device that the request may have; -1 of those of other models."""
+        free = self.free.take(nodes, 0)
+        if not request.models:
+            return free
+        allowed = np.array([model in request.models for model in self.models] or [False])
+        return np.where(allowed[self.model.take(nodes, 0)], free, _NONE)
+
+    def fits(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        fitting: NDArray[np.bool_] = (self.usable(request, nodes) >= request.share).sum(axis=1) >= request.count
+        return fitting
+
+    def choose(self, request: DeviceRequest, n: int) -> list[int]:
+        """Which of node `n`'s devices the request gets; the request is known to fit."""
+        free = self.usable(request, np.array([n]))[0].tolist()
+        fitting = sorted((left, k) for k, left in enumerate(free) if left >= request.share)
+        return sorted(k for _, k in fitting[: request.count])
+
+    def take(self, n: int, chosen: list[int], share: int) -> None:
+        self.free[n, chosen] -= share
+
+    def give_back(self, n: int, chosen: list[int], share: int) -> None:
+        self.free[n, chosen] += share
+
+    def take_over(self, before: DeviceTable, changed: int) -> None:
+        """What is free according to an older table, except on the node that has changed."""
+        width = min(self.free.shape[1], before.free.shape[1])
+        kept = np.arange(len(self.free)) != changed
+        self.free[kept, :width] = before.free[kept, :width]

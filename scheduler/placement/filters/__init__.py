@@ -1,0 +1,32 @@
+"""The hard constraints: a node takes an instance when none of these refuses it."""
+
+from collections.abc import Sequence
+
+from scheduler.placement.filters.affinity import AffinityFilter
+from scheduler.placement.filters.at_most import AtMostFilter
+from scheduler.placement.filters.base import Check, DomainFilter, Filter
+from scheduler.placement.filters.devices import DeviceFilter
+from scheduler.placement.filters.labels import LabelFilter
+from scheduler.placement.filters.names import NameFilter
+from scheduler.placement.filters.ports import PortFilter
+from scheduler.placement.filters.resources import ResourcesFilter
+from scheduler.placement.filters.skew import SkewFilter
+from scheduler.placement.filters.state import StateFilter
+from scheduler.placement.filters.taints import TaintFilter
+from scheduler.placement.filters.volumes import VolumeFilter
+
+FILTERS: Sequence[type[Filter]] = (
+    StateFilter,
+    ResourcesFilter,
+    LabelFilter,
+    NameFilter,
+    TaintFilter,
+    VolumeFilter,
+    PortFilter,
+    DeviceFilter,
+    AtMostFilter,
+    SkewFilter,
+    AffinityFilter,
+)
+
+__all__ = ["FILTERS", "Check", "DomainFilter", "Filter"]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.placement.filters.base import Check, DomainFilter, Filter
+from scheduler.placement.labels import NODE
+from scheduler.placement.state import Bools, State
+from scheduler.placement.values import Affinity, Bond, Request
+from scheduler.placement.view import View
+
+
+class AffinityFilter(Filter):
+    """With, or apart from, another app's instances on the same node; or apart from the app's own."""
+
+    name = "affinity"
+
+    def __init__(self, state: State, request: Request, affinity: Affinity) -> None:
+        self.state = state
+        self.affinity = affinity
+        self.itself = affinity.app == request.app
+        self.counts = state.watch(affinity.app)
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Filter]:  # type: ignore[override]
+        for affinity in request.constraints.affinities:
+            alone = affinity.bond is Bond.WITH and affinity.app == request.app
+            if affinity.label == NODE and not alone:
+                yield cls(state, request, affinity)
+            else:
+                yield DomainAffinityFilter(state, request, affinity)
+
+    def passes(self, view: View) -> Bools:
+        there = self.counts.take(view.nodes)
+        if self.itself and view.extra is not None:
+            there = there + view.extra
+        passes: Bools = there > 0 if self.affinity.bond is Bond.WITH else there == 0
+        return passes
+
+    def checks(self, view: View) -> Iterator[Check]:
+        counts = self.counts.copy()
+        yield Check(
+            self.name,
+            phrase(self.affinity),
+            self.passes(view),
+            lambda n: f"wants to be {phrase(self.affinity)}: {counts[n]} instances of it run here",
+            lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
+            lambda nodes: remedy(self.affinity),
+        )
+
+    def watched(self) -> set[str]:
+        return {self.affinity.app}
+
+
+class DomainAffinityFilter(DomainFilter):
+    """With, or apart from, an app's instances anywhere on the nodes with one value of a label.
+
+    A node without the label is never with, always apart. An app that wants to be with itself starts anywhere.
+    """
+
+    name = "affinity"
+
+    def __init__(self, state: State, request: Request, affinity: Affinity) -> None:
+        super().__init__(state)
+        self.label = affinity.label
+        self.affinity = affinity
+        self.itself = affinity.app == request.app
+        self.tally = state.tally(affinity.app, affinity.label)
+
+    def allowed(self) -> Bools:
+        allowed: Bools
+        if self.affinity.bond is Bond.WITH:
+            allowed = self.tally > 0
+            if self.itself and not self.tally.any():
+                allowed[:] = True
+            allowed[-1] = False
+        else:
+            allowed = self.tally == 0
+            allowed[-1] = True
+        return allowed
+
+    def checks(self, view: View) -> Iterator[Check]:
+        column, tally = self.state.column(self.label), self.tally.copy()
+        yield Check(
+            self.name,
+            phrase(self.affinity),
+            self.passes(view),
+            lambda n: f"wants to be {phrase(self.affinity)}: {self.value(n)}, {tally[column.codes[n]]} instances there",
+            lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
+            lambda nodes: remedy(self.affinity),
+        )
+
+    def watched(self) -> set[str]:
+        return {self.affinity.app}
+
+
+def phrase(affinity: Affinity) -> str:
+    bond = "on the same" if affinity.bond is Bond.WITH else "on another"
+    return f"{bond} {affinity.label} {'as' if affinity.bond is Bond.WITH else 'than'} {affinity.app}"
+
+
+def remedy(affinity: Affinity) -> str:
+    if affinity.bond is Bond.WITH:
+        return f"an instance of {affinity.app} there"
+    return f"no instance of {affinity.app} there"

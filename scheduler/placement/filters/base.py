@@ -1,0 +1,77 @@
+"""What a filter is: a hard constraint, asked of every node, that gives its figures when it says no.
+
+A new filter is a class in a file of its own that is named in `filters/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.values import Request
+from scheduler.placement.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to all nodes, for explanations. `nodes` below are positions in the state's order."""
+
+    filter: str
+    subject: str  # what it is about: a resource, an expression, a rule
+    passes: Bools
+    detail: Callable[[int], str]  # one node's figures: "memory: needs 512 MiB, 300 MiB free of 4 GiB"
+    failing: Callable[[Ints], str]  # those nodes in one phrase: "memory short on 2 (needs 512 MiB, at most …)"
+    remedy: Callable[[Ints], str]  # the smallest change by which one of those nodes would pass
+
+
+class Filter:
+    """One constraint of one request. Made anew whenever a fixed property of some node changes."""
+
+    name: ClassVar[str]
+    fixed: ClassVar[bool] = False  # whether no placement changes its verdict
+    repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Self]:
+        """One filter for each constraint of this sort that the request has."""
+        raise NotImplementedError
+
+    def passes(self, view: View) -> Bools:
+        """The verdict on each of the view's nodes, which depends on nothing but the node itself."""
+        raise NotImplementedError
+
+    def checks(self, view: View) -> Iterator[Check]:
+        """The same with reasons; the view is of all nodes."""
+        raise NotImplementedError
+
+    def watched(self) -> set[str]:
+        """The apps whose counts it reads."""
+        return set()
+
+
+class DomainFilter(Filter):
+    """A constraint whose verdict is the same for all nodes with one value of `label`."""
+
+    label: str
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def settle(self, eligible: Bools) -> None:
+        """Hear which nodes pass all fixed filters and are large enough for one instance."""
+
+    def allowed(self) -> Bools:
+        """The verdict for each value in the label's column; the last is for nodes without the label."""
+        raise NotImplementedError
+
+    def passes(self, view: View) -> Bools:
+        passes: Bools = self.allowed()[self.state.column(self.label).codes.take(view.nodes)]
+        return passes
+
+    def value(self, n: int) -> str:
+        """ "zone a", or that node `n` has no such label."""
+        column = self.state.column(self.label)
+        value = column.values[column.codes[n]]
+        return f"no label {self.label}" if value is None else f"{self.label} {value}"

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from scheduler.placement.filters.base import Check, Filter
+from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.values import WHOLE, DeviceRequest, Request
+from scheduler.placement.view import View
+
+
+class DeviceFilter(Filter):
+    """Devices, or a share of one: each has to come from one device of an allowed model."""
+
+    name = "devices"
+    repeats = False  # which device the next instance gets depends on what the one before was given
+
+    def __init__(self, state: State, request: DeviceRequest) -> None:
+        self.state = state
+        self.request = request
+        self.table = state.devices.get(request.name)
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Self]:
+        wanted = request.constraints.devices
+        if len({device.name for device in wanted}) < len(wanted):
+            raise ValueError("devices of one name can be asked for once only")
+        for device in wanted:
+            if device.count < 1 or not 1 <= device.share <= WHOLE:
+                raise ValueError(
+                    f"{device.name}: {device.count} devices with {device.share}/{WHOLE} each is no request"
+                )
+            yield cls(state, device)
+
+    def passes(self, view: View) -> Bools:
+        if self.table is None:
+            return np.zeros(len(view.nodes), np.bool_)
+        return self.table.fits(self.request, view.nodes)
+
+    def checks(self, view: View) -> Iterator[Check]:
+        wants = self._wants()
+        usable = None if self.table is None else self.table.usable(self.request, view.nodes)
+        yield Check(
+            self.name,
+            self.request.name,
+            self.passes(view),
+            lambda n: f"{self.request.name}: needs {wants}, has {_shares(usable, n)}",
+            lambda nodes: f"{self.request.name} short on {len(nodes)} (needs {wants})",
+            lambda nodes: f"{wants} free on node {self.state.names[nodes[0]]}",
+        )
+
+    def _wants(self) -> str:
+        models = " or ".join(sorted(self.request.models))
+        of = f"{models} {self.request.name}" if models else self.request.name
+        if self.request.share == WHOLE:
+            return f"{self.request.count} whole {of}"
+        return f"{self.request.count} × {self.request.share}/{WHOLE} of a {of}"
+
+
+def _shares(usable: Ints | None, n: int) -> str:
+    shares = [] if usable is None else sorted((int(free) for free in usable[n] if free > 0), reverse=True)
+    return ", ".join(f"{free}/{WHOLE}" for free in shares) + " free" if shares else "none free"

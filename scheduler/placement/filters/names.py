@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from scheduler.placement.filters.base import Check, Filter
+from scheduler.placement.state import Bools, State
+from scheduler.placement.values import Request
+from scheduler.placement.view import View
+
+
+class NameFilter(Filter):
+    """Only nodes of the names that the request lists."""
+
+    name = "nodes"
+    fixed = True
+
+    def __init__(self, state: State, names: frozenset[str]) -> None:
+        self.state = state
+        self.names = sorted(names)
+        self.named = np.zeros(state.size, np.bool_)
+        self.named[[state.index[name] for name in names if name in state.index]] = True
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Self]:
+        if request.constraints.nodes:
+            yield cls(state, request.constraints.nodes)
+
+    def passes(self, view: View) -> Bools:
+        return self.named.take(view.nodes)
+
+    def checks(self, view: View) -> Iterator[Check]:
+        wanted = ", ".join(self.names)
+        yield Check(
+            self.name,
+            wanted,
+            self.passes(view),
+            lambda n: f"wants {wanted}, this is {self.state.names[n]}",
+            lambda nodes: f"{len(nodes)} not among {wanted}",
+            lambda nodes: f"{self.state.names[nodes[0]]} among the nodes it may run on",
+        )

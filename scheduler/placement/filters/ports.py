@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+from scheduler.placement.filters.base import Check, Filter
+from scheduler.placement.state import Bools, State
+from scheduler.placement.values import Request
+from scheduler.placement.view import View
+
+
+class PortFilter(Filter):
+    """A port of the host can be given to one instance only."""
+
+    name = "ports"
+
+    def __init__(self, state: State, port: int) -> None:
+        self.state = state
+        self.port = port
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Self]:
+        for port in sorted(request.constraints.ports):
+            yield cls(state, port)
+
+    def passes(self, view: View) -> Bools:
+        open_: Bools = ~self.state.taken(self.port).take(view.nodes)
+        return open_ if view.extra is None else open_ & (view.extra == 0)
+
+    def checks(self, view: View) -> Iterator[Check]:
+        passes = self.passes(view)
+        yield Check(
+            self.name,
+            str(self.port),
+            passes,
+            lambda n: f"port {self.port} is {'free' if passes[n] else 'taken'}",
+            lambda nodes: f"port {self.port} taken on {len(nodes)}",
+            lambda nodes: f"port {self.port} free on node {self.state.names[nodes[0]]}",
+        )

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from scheduler.placement.filters.base import Check, Filter
+from scheduler.placement.state import Bools, State
+from scheduler.placement.values import Request, Taint
+from scheduler.placement.view import View
+
+
+class TaintFilter(Filter):
+    """Every taint of a node has to be tolerated."""
+
+    name = "taints"
+    fixed = True
+
+    def __init__(self, state: State, request: Request) -> None:
+        self.state = state
+        self.tolerations = request.constraints.tolerations
+        self.free = np.ones(state.size, np.bool_)
+        for taint, nodes in state.taints().items():
+            if not self._tolerated(taint):
+                self.free[nodes] = False
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Self]:
+        yield cls(state, request)
+
+    def _tolerated(self, taint: Taint) -> bool:
+        return any(toleration.tolerates(taint) for toleration in self.tolerations)
+
+    def passes(self, view: View) -> Bools:
+        return self.free.take(view.nodes)
+
+    def checks(self, view: View) -> Iterator[Check]:
+        yield Check(
+            self.name,
+            "taints",
+            self.passes(view),
+            lambda n: f"not tolerated: {self._refused(n)}" if self._refused(n) else "no taint in the way",
+            lambda nodes: f"taint not tolerated on {len(nodes)} ({self._refused(int(nodes[0]))})",
+            lambda nodes: f"a toleration of {self._refused(int(nodes[0]))}",
+        )
+
+    def _refused(self, n: int) -> str:
+        taints = [taint for taint in self.state.nodes[n].taints if not self._tolerated(taint)]
+        return ", ".join(f"{taint.key}={taint.value}" if taint.value else taint.key for taint in taints)

@@ -1,0 +1,31 @@
+"""The preferences by which nodes that fit are compared."""
+
+from collections.abc import Mapping
+
+from scheduler.placement.scores.avoid import AvoidScore
+from scheduler.placement.scores.balance import BalanceScore
+from scheduler.placement.scores.base import DomainScore, Score
+from scheduler.placement.scores.binpack import BinpackScore
+from scheduler.placement.scores.fragmentation import FragmentationScore
+from scheduler.placement.scores.image import ImageScore
+from scheduler.placement.scores.prefer import PreferScore
+from scheduler.placement.scores.room import RoomScore
+from scheduler.placement.scores.spread import SpreadScore
+from scheduler.placement.scores.stay import StayScore
+
+SCORES: Mapping[str, type[Score]] = {
+    score.name: score
+    for score in (
+        SpreadScore,
+        RoomScore,
+        BinpackScore,
+        BalanceScore,
+        FragmentationScore,
+        PreferScore,
+        AvoidScore,
+        StayScore,
+        ImageScore,
+    )
+}
+
+__all__ = ["SCORES", "DomainScore", "Score"]

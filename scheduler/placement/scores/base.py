@@ -1,0 +1,75 @@
+"""What a score is: points for each node that fits, which the profile weighs and adds up.
+
+Points are whole numbers; `FULL` is as much as a score gives or takes, except where it counts instances: then `FULL`
+for each. A new score is a class in a file of its own that is named in `scores/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+import numpy as np
+
+from scheduler.placement.state import Ints, State
+from scheduler.placement.values import Request
+from scheduler.placement.view import View
+
+
+class Score:
+    """One preference of one request. Made anew whenever a fixed property of some node changes."""
+
+    name: ClassVar[str]
+    repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Self]:
+        """One score for each preference of this sort that the request has."""
+        yield cls(state, request)
+
+    def __init__(self, state: State, request: Request) -> None:
+        self.state = state
+        self.request = request
+
+    def fixed(self, view: View) -> Ints | None:
+        """The part of the points that no placement changes."""
+        return None
+
+    def points(self, view: View) -> Ints | None:
+        """The part of the points that depends on what runs on the node itself."""
+        return None
+
+    def watched(self) -> set[str]:
+        """The apps whose counts it reads."""
+        return set()
+
+
+class DomainScore(Score):
+    """A preference that gives all nodes with one value of `label` the same points."""
+
+    label: str
+
+    def domain_points(self) -> Ints:
+        """The points of each value in the label's column; the last is for nodes without the label."""
+        raise NotImplementedError
+
+    def points(self, view: View) -> Ints:
+        """For explanations; placements use `domain_points` and look at each value once."""
+        points: Ints = self.domain_points()[self.state.column(self.label).codes.take(view.nodes)]
+        return points
+
+
+def named(score: Score, view: View, names: frozenset[str], points: int) -> Ints | None:
+    """`points` for the nodes of these names, none for the others."""
+    if not names:
+        return None
+    by_name = np.zeros(score.state.size, np.int64)
+    by_name[[score.state.index[name] for name in names if name in score.state.index]] = points
+    found: Ints = by_name.take(view.nodes)
+    return found
+
+
+def instance_share(view: View) -> Ints:
+    """The mean share of CPU and memory that one instance is of each node."""
+    cpu, memory = (view.need[r : r + 1].repeat(len(view.nodes)) for r in (0, 1))
+    return view.state.mean_share(cpu, memory, view.nodes)

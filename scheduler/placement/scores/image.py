@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.placement.scores.base import Score
+from scheduler.placement.state import FULL, Ints
+from scheduler.placement.view import View
+
+_LARGE = 1 << 30  # bytes; fetching more than this is as bad as it gets
+_SMALL = 1 << 26  # what an image of unknown size is taken for
+
+
+class ImageScore(Score):
+    """Takes points by the bytes that the node would have to fetch, `FULL` for 1 GiB and more."""
+
+    name = "image"
+
+    def fixed(self, view: View) -> Ints | None:
+        image = self.request.image
+        if not image:
+            return None
+        cost = FULL * min(self.request.image_bytes or _SMALL, _LARGE) // _LARGE
+        nodes = self.state.nodes
+        return np.fromiter((0 if image in nodes[n].images else -cost for n in view.nodes.tolist()), np.int64)

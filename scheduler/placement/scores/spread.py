@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.model import Distinct
+from scheduler.placement.labels import NODE
+from scheduler.placement.scores.base import DomainScore, Score
+from scheduler.placement.state import FULL, Ints, State
+from scheduler.placement.values import Request
+from scheduler.placement.view import View
+
+
+class SpreadScore(Score):
+    """Takes `FULL` points for each instance of the app that the node has already.
+
+    The points do not shrink as the counts grow: the hundredth instance is spread as strictly as the second.
+    """
+
+    name = "spread"
+
+    @classmethod
+    def of(cls, state: State, request: Request) -> Iterator[Score]:  # type: ignore[override]
+        labels = dict.fromkeys(request.rules.spread)
+        if request.rules.distinct_nodes is Distinct.PREFERRED:
+            labels[NODE] = None
+        for label in labels:
+            yield cls(state, request) if label == NODE else SpreadOverLabelScore(state, request, label)
+
+    def points(self, view: View) -> Ints:
+        return view.own() * -FULL
+
+    def watched(self) -> set[str]:
+        return {self.request.app}
+
+
+class SpreadOverLabelScore(DomainScore):
+    """Takes `FULL` points for each instance of the app that nodes with the same value of a label have already."""
+
+    name = "spread"
+
+    def __init__(self, state: State, request: Request, label: str) -> None:
+        super().__init__(state, request)
+        self.label = label
+        self.tally = state.tally(request.app, label)
+
+    def domain_points(self) -> Ints:
+        return self.tally * -FULL
+
+    def watched(self) -> set[str]:
+        return {self.request.app}

@@ -1,0 +1,64 @@
+"""Some nodes as one request sees them, before and while several of its instances are placed at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.units import RESOURCES
+from scheduler.placement.values import Request
+
+_UNASKED = -(1 << 60)  # below whatever may be free: what is not asked for never stands in the way
+
+
+class View:
+    """`nodes`, each as it would be with `extra` more instances of the request on it (None: as it is)."""
+
+    __slots__ = ("_own", "_threshold", "extra", "need", "nodes", "request", "state")
+
+    def __init__(self, state: State, request: Request) -> None:
+        self.state = state
+        self.request = request
+        self.need = needed(request)
+        self._threshold = np.where(self.need > 0, self.need, _UNASKED)[:, None]
+        self._own: Ints | None = None
+        self.nodes: Ints = np.arange(state.size)
+        self.extra: Ints | None = None
+
+    def at(self, nodes: Ints, extra: Ints | None = None) -> View:
+        """This view, turned to other nodes."""
+        self.nodes = nodes
+        self.extra = extra
+        return self
+
+    def free(self) -> Ints:
+        """What is free, a row a resource."""
+        free: Ints = self.state.free.take(self.nodes, 1)
+        return free if self.extra is None else free - self.need[:, None] * self.extra
+
+    def room(self) -> Bools:
+        """Whether one more instance fits, a row a resource."""
+        return self.free() >= self._threshold
+
+    def slack(self) -> Ints:
+        """The mean share of CPU and memory that is free, in `FULL`ths."""
+        if self.extra is None:
+            return self.state.slack.take(self.nodes)
+        free = self.free()
+        return self.state.mean_share(free[0], free[1], self.nodes)
+
+    def own(self) -> Ints:
+        """How many instances of the request's app each node has."""
+        if self._own is None:
+            self._own = self.state.watch(self.request.app)
+        own: Ints = self._own.take(self.nodes)
+        return own if self.extra is None else own + self.extra
+
+
+def needed(request: Request) -> Ints:
+    """What one instance takes, in the order of `RESOURCES`; it always counts as one instance at least."""
+    need = np.array([getattr(request.resources, name) for name in RESOURCES], np.int64)
+    if (need < 0).any():
+        raise ValueError("resources cannot be negative")
+    need[-1] = max(need[-1], 1)
+    return need
