@@ -1,10 +1,10 @@
-"""Django's command line, with Berth's settings."""
+"""Berth's command line: its own commands, and Django's with Berth's settings."""
 
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+from cloud.commands import run
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloud.settings")
-    execute_from_command_line(sys.argv)
+    sys.exit(run(sys.argv))

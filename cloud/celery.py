@@ -3,9 +3,15 @@
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloud.settings")
 
 app = Celery("berth")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["scheduler"])
+
+
+@setup_logging.connect
+def keep_logging(**_: object) -> None:
+    """`cloud.logs` has configured it; without a receiver here Celery would do it again."""

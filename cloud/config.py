@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+LOG_LEVEL = ("DEBUG|INFO|WARNING|ERROR", "DEBUG, INFO, WARNING or ERROR")
 UNIX_PATH_LIMIT = 107  # bytes that the kernel takes as the path of a unix socket
 
 
@@ -29,6 +30,7 @@ class Config:
     http_port: int  # BERTH_HTTP_PORT: the edge
     allowed_hosts: tuple[str, ...]  # BERTH_HOSTS: names that the panel answers to
     debug: bool  # BERTH_DEBUG
+    log_level: str  # BERTH_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR
     database_url: str  # DATABASE_URL; empty: SQLite below home
     redis_url: str  # BERTH_REDIS_URL; empty: embedded
     etcd: str  # BERTH_ETCD: host:port; empty: embedded
@@ -155,6 +157,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Config:
         http_port=value.port("BERTH_HTTP_PORT", 8080),
         allowed_hosts=value.names("BERTH_HOSTS", "localhost", "127.0.0.1", "[::1]"),
         debug=value.switch("BERTH_DEBUG"),
+        log_level=value.text("BERTH_LOG_LEVEL", "INFO", *LOG_LEVEL),
         database_url=value.url("DATABASE_URL", "sqlite", "postgres", "postgresql"),
         redis_url=value.url("BERTH_REDIS_URL", "redis", "rediss", "unix"),
         etcd=value.text("BERTH_ETCD", "", *address),

@@ -143,3 +143,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 REST_FRAMEWORK: dict[str, object] = {}
 SPECTACULAR_SETTINGS: dict[str, object] = {}
+
+LOGGING_CONFIG = "cloud.logs.configure"
+LOGGING = BERTH.log_level

@@ -32,6 +32,8 @@ os.environ.update(
 
 from django.conf import settings  # noqa: E402
 
+from cloud import logs  # noqa: E402
+
 # No test needs a broker or a layer of its own unless it is about one; those set the address themselves.
 settings.CELERY_BROKER_URL = "memory://"
 settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -39,6 +41,10 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # a file: SQLite in memory locks whole tables between threads and knows no busy timeout
     settings.DATABASES["default"]["TEST"] = {"NAME": str(Path(_home.name) / "test.sqlite3")}
+
+# pytest's own handlers take the log lines; ours would write to a stream that pytest has closed
+settings.LOGGING_CONFIG = None
+logs.configure_structlog()
 
 django.setup()
 

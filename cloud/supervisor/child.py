@@ -1,0 +1,159 @@
+"""One supervised process: started, ready, ended, started again.
+
+    waiting -> starting -> ready -> stopping -> stopped
+       ^----------+----------+  it ended by itself, or did not become ready: started again after a back-off
+
+The supervisor's loop calls in when something happened; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from cloud.ready import VARIABLE
+from cloud.supervisor.identity import Identity
+from cloud.supervisor.specs import ROOT, Spec, environment
+from cloud.supervisor.supervised import State, Supervised, Tell
+
+LOOK_EVERY = 0.02  # seconds between looks from outside while it starts
+
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+PR_SET_PDEATHSIG = 1
+
+
+def in_words(code: int) -> str:
+    """How a process ended."""
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+
+
+class Child(Supervised):
+    """The process of one `Spec`. `descriptors` are what the supervisor's loop waits on."""
+
+    def __init__(self, spec: Spec, logs: Path, tell: Tell) -> None:
+        super().__init__(spec.name, logs, tell, spec.address)
+        self.spec = spec
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._ready_fd = -1
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [fd for fd in (self._pidfd, self._ready_fd) if fd >= 0]
+
+    def start(self, now: float) -> None:
+        """Start it; one that cannot even be started counts as one that ended."""
+        self.began = now
+        read, write = os.pipe() if self.spec.ready is None else (-1, -1)
+        env = environment(self.spec)
+        if write >= 0:
+            env[VARIABLE] = str(write)
+        parent = os.getpid()
+
+        def tie_to_parent() -> None:
+            """Dies with the supervisor, even with one that was killed."""
+            _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        try:
+            with self.log.open("ab") as out:
+                self._process = subprocess.Popen(
+                    self.spec.argv,
+                    cwd=ROOT,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    pass_fds=[write] if write >= 0 else [],
+                    start_new_session=True,  # Ctrl-C is for the supervisor, which then stops all in order
+                    preexec_fn=tie_to_parent,
+                )
+        except OSError as error:
+            if read >= 0:
+                os.close(read)
+            self.back_off(str(error), now)
+            return
+        finally:
+            if write >= 0:
+                os.close(write)
+        self.identity = Identity.of(self._process.pid)
+        self._pidfd, self._ready_fd = os.pidfd_open(self._process.pid), read
+        self.due = now + self.spec.patience
+        self.enter(State.STARTING)
+
+    def tick(self, now: float) -> None:
+        """Do what is due: reap, notice that it is ready, start again, give up."""
+        if self._process is not None and self._process.poll() is not None:
+            self._ended(self._process.returncode, now)
+        elif self.state is State.STARTING and self._looks_ready():
+            self._close_ready()
+            self.enter(State.READY)
+        elif self.state is State.WAITING and now >= self.due:
+            self.restarts += 1
+            self.start(now)
+        elif self.state is State.STARTING and now >= self.due:
+            self.tell(self.name, f"is not ready after {self.spec.patience:.0f} s: ended")
+            self.due = now + self.spec.patience
+            self._kill()
+        elif self.state is State.STOPPING and now >= self.due:
+            self.tell(self.name, f"has not ended within {self.spec.grace:.0f} s: killed")
+            self.due = now + self.spec.grace
+            self._kill()
+
+    def next_look(self, now: float) -> float | None:
+        """Seconds until `tick` has something to do that no descriptor announces; None: never."""
+        if self.state is State.STARTING and self.spec.ready is not None:
+            return LOOK_EVERY
+        if self.state in (State.READY, State.STOPPED):
+            return None
+        return max(0.0, self.due - now)
+
+    def stop(self, now: float) -> None:
+        """Ask it to end, and do not start it again."""
+        if self._process is None:
+            self.enter(State.STOPPED)
+        elif self.state is not State.STOPPING:
+            self.due = now + self.spec.grace
+            self._close_ready()
+            self.enter(State.STOPPING)
+            self._process.send_signal(signal.SIGTERM)
+
+    def hurry(self) -> None:
+        """End it at once."""
+        self._kill()
+
+    def _looks_ready(self) -> bool:
+        if self.spec.ready is not None:
+            return self.spec.ready()
+        if self._ready_fd < 0:
+            return False
+        os.set_blocking(self._ready_fd, False)
+        try:
+            said = os.read(self._ready_fd, 1)
+        except BlockingIOError:
+            return False
+        if not said:  # closed without a word: it is about to end, and its end is what counts
+            self._close_ready()
+        return bool(said)
+
+    def _ended(self, code: int, now: float) -> None:
+        os.close(self._pidfd)
+        self._pidfd, self._process, self.identity = -1, None, None
+        self._close_ready()
+        if self.state is State.STOPPING:
+            self.enter(State.STOPPED)
+        else:
+            self.back_off(in_words(code), now)
+
+    def _kill(self) -> None:
+        if self._process is not None and self.identity is not None:
+            self.identity.kill()
+
+    def _close_ready(self) -> None:
+        if self._ready_fd >= 0:
+            os.close(self._ready_fd)
+            self._ready_fd = -1
