@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -176,9 +175,14 @@ class DockerEngine:
                     raise
                 self._client().unpause(id)
 
-    def stop(self, id: str, timeout: float) -> None:
+    def terminate(self, id: str) -> None:
         with translated():
-            self._client().stop(id, timeout=math.ceil(timeout))
+            signal = self._client().inspect_container(id)["Config"].get("StopSignal") or "SIGTERM"
+            try:
+                self._client().kill(id, signal)
+            except docker.errors.APIError as error:
+                if error.status_code != 409:  # it does not run
+                    raise
 
     def remove(self, id: str) -> None:
         with translated(), contextlib.suppress(docker.errors.NotFound):
