@@ -152,4 +152,7 @@ def find(config: Config) -> tuple[str, OwnEngine | None]:
         return config.engine, None
     if alive(DEFAULT):
         return DEFAULT, None
+    socket = Path(DEFAULT.partition("://")[2])
+    if socket.exists() and not os.access(socket, os.R_OK | os.W_OK):
+        raise EngineMissing(f"this user may not use the Docker Engine at {socket}: add it to the group docker")
     return own.url, own

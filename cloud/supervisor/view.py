@@ -1,0 +1,147 @@
+"""What runs and what does not: the supervisor's record held against the processes themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud.config import Config
+from cloud.supervisor import engine, front, logfiles, record, specs
+from cloud.supervisor.identity import pss
+from cloud.supervisor.probes import Address, listens
+from cloud.supervisor.specs import Spec
+from cloud.supervisor.supervised import State
+
+PORTS = {"redis": 6379, "rediss": 6379, "postgres": 5432, "postgresql": 5432}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One process, or one address that was given instead of it."""
+
+    name: str
+    ok: bool
+    state: str
+    why: str = ""  # when it is not ok
+    pid: int | None = None
+    since: float | None = None  # Unix time
+    restarts: int = 0
+    memory: int = 0  # bytes, PSS
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    up: bool  # the supervisor runs
+    pid: int | None
+    lines: tuple[Line, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.up and all(line.ok for line in self.lines)
+
+
+def look(config: Config) -> View:
+    """Look at everything once. Needs no supervisor, no database and no Django."""
+    last = record.read(config.run)
+    supervisor = record.supervisor(last)
+    entries = {entry["name"]: entry for entry in last.get("processes", [])}
+    lines = [_line(spec, last, entries.get(spec.name), supervisor is not None) for spec in _specs(config)]
+    return View(
+        supervisor is not None,
+        supervisor.pid if supervisor else None,
+        (_engine(config, last), *lines, _haproxy(config), *_given(config)),
+    )
+
+
+def _specs(config: Config) -> list[Spec]:
+    return [*specs.services(config), *specs.processes(config)] if config.home.exists() else []
+
+
+def _line(spec: Spec, last: dict[str, Any], entry: dict[str, Any] | None, supervised: bool) -> Line:
+    if entry is None or not supervised:
+        left = record.living(last, entry) if entry else None
+        why = "its supervisor was killed; ./berth up ends it and starts anew" if left else "Berth is down: ./berth up"
+        return Line(spec.name, False, "left over" if left else "stopped", why, left.pid if left else None)
+    identity = record.living(last, entry)
+    state, why = entry["state"], ""
+    if state == State.READY and identity is None:
+        state, why = "ended", "just now"
+    elif state == State.READY and spec.ready is not None and not spec.ready():
+        state, why = "silent", f"it runs and does not answer at {spec.address}"
+    elif state != State.READY:
+        said = logfiles.tail(Path(entry["log"]), 1)
+        why = ": ".join(part for part in (entry["last_exit"], said[:200]) if part)
+    return Line(
+        spec.name,
+        state == State.READY,
+        state,
+        why,
+        identity.pid if identity else None,
+        entry["since"],
+        entry["restarts"],
+        pss(identity.pid) if identity else 0,
+        spec.address,
+    )
+
+
+def _engine(config: Config, last: dict[str, Any]) -> Line:
+    try:
+        url, own = engine.find(config)
+    except engine.EngineMissing as error:
+        return Line("engine", False, "missing", str(error))
+    identity = own.identity() if own else None
+    ok = engine.alive(url)
+    entry: dict[str, Any] = next((entry for entry in last.get("processes", []) if entry["name"] == "dockerd"), {})
+    return Line(
+        "engine",
+        ok,
+        "ready" if ok else "silent",
+        "" if ok else f"nothing answers at {url}",
+        identity.pid if identity else None,
+        entry.get("since") if identity else None,
+        entry.get("restarts", 0) if identity else 0,
+        pss(identity.pid) if identity else 0,
+        f"{url}{' (started by Berth)' if own else ''}",
+    )
+
+
+def _haproxy(config: Config) -> Line:
+    found = front.haproxies(config.home)
+    if not found:
+        return Line("haproxy", False, "stopped", "the edge agent starts it")
+    since = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + found[0].started / os.sysconf("SC_CLK_TCK")
+    memory = sum(pss(identity.pid) for identity in found)
+    address = f"{config.http_bind}:{config.http_port}"
+    return Line("haproxy", True, "ready", "", found[0].pid, since, memory=memory, address=address)
+
+
+def _given(config: Config) -> list[Line]:
+    """The services whose addresses were given. Berth runs without them for a while, but not well."""
+    lines = []
+    for name, url in (("redis", config.redis_url), ("database", config.database_url)):
+        if url and not url.startswith("sqlite"):
+            lines.append(_reached(name, _url_address(url), re.sub(r"//[^/@]*@", "//", url)))
+    if config.etcd:
+        lines.append(_reached("etcd", config.etcd_address, config.etcd))
+    if config.registry:
+        host, _, port = config.registry.rpartition(":")
+        lines.append(_reached("registry", (host, int(port)), config.registry))
+    return lines
+
+
+def _url_address(url: str) -> Address:
+    scheme, _, rest = url.partition("://")
+    if scheme == "unix":
+        return Path(rest.partition("?")[0])
+    host, _, port = rest.partition("/")[0].rpartition("@")[2].partition(":")
+    return host or "127.0.0.1", int(port or PORTS[scheme])
+
+
+def _reached(name: str, address: Address, shown: str) -> Line:
+    ok = listens(address)
+    return Line(name, ok, "given", "" if ok else f"nothing answers at {shown}", address=shown)
