@@ -1,6 +1,6 @@
 """`./berth down --all`: remove what Berth created, and nothing else.
 
-On an engine, what is Berth's carries the label of this installation, and its images are named after its registry.
+On an engine, `scheduler.engine.clearing` knows what is Berth's.
 What lies in a database, Redis, etcd or registry whose address was given is left: others may use it too.
 """
 
@@ -10,14 +10,10 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 from cloud.config import Config
 from cloud.supervisor import engine, front, home
-
-LABEL = "dev.berth.installation"
-TIMEOUT = 60  # seconds for one call to an engine
 
 
 def node_urls(config: Config) -> set[str]:
@@ -40,41 +36,11 @@ def node_urls(config: Config) -> set[str]:
 
 def clear_engine(url: str, config: Config) -> str:
     """Remove this installation's containers, networks, volumes and images from one engine; says how many."""
-    import docker
+    from scheduler.engine import clearing
 
-    with docker.APIClient(base_url=url, version="auto", timeout=TIMEOUT) as client:
-        gone = docker.errors.NotFound
-        ours = {"label": [f"{LABEL}={config.installation}"]}
-        containers = [item["Id"] for item in client.containers(all=True, filters=ours)]
-        for container in containers:
-            with contextlib.suppress(gone):
-                client.remove_container(container, force=True, v=True)
-        networks = [item["Id"] for item in client.networks(filters=ours)]
-        for network in networks:
-            with contextlib.suppress(gone):
-                client.remove_network(network)
-        volumes = [item["Name"] for item in client.volumes(filters=ours)["Volumes"] or []]
-        for volume in volumes:
-            with contextlib.suppress(gone):
-                client.remove_volume(volume)
-        images = list(_references(client.images(), config))
-        for image in images:
-            with contextlib.suppress(gone):
-                client.remove_image(image)
-    counted = {"container": containers, "network": networks, "volume": volumes, "image": images}
-    return ", ".join(f"{len(of)} {name}{'s' * (len(of) != 1)}" for name, of in counted.items() if of) or "nothing"
-
-
-def _references(images: Iterable[dict[str, list[str] | None]], config: Config) -> Iterable[str]:
-    """Tags and digests that name the embedded registry: nobody else can have pushed there."""
-    if config.registry:
-        return
-    prefix = f"{config.registry_address}/"
-    for image in images:
-        tags = image.get("RepoTags") or []
-        yield from (name for name in tags if name.startswith(prefix))
-        if not any(not name.startswith(prefix) for name in tags):
-            yield from (name for name in image.get("RepoDigests") or [] if name.startswith(prefix))
+    # nobody else can have pushed to the embedded registry; what lies in a given one may be anybody's
+    counted = clearing.clear(url, config.installation, "" if config.registry else config.registry_address)
+    return ", ".join(f"{count} {name}" for name, count in counted.items() if count) or "nothing"
 
 
 def end_edge(config: Config) -> None:
@@ -87,12 +53,9 @@ def end_engine(config: Config) -> bool:
     if not own.known:
         return False
     if engine.alive(own.url):
-        import docker
+        from scheduler.engine import clearing
 
-        with docker.APIClient(base_url=own.url, version="auto", timeout=TIMEOUT) as client:
-            for item in client.containers(all=True):  # with live-restore they would outlive it
-                with contextlib.suppress(docker.errors.NotFound):
-                    client.remove_container(item["Id"], force=True, v=True)
+        clearing.remove_all_containers(own.url)  # with live-restore they would outlive it
     own.stop()
     _unmount(own.data, own.short)
     for folder in (own.data, own.short):
