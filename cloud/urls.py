@@ -1,3 +1,15 @@
 """Every address of the panel and the API."""
 
-urlpatterns: list[object] = []
+from django.urls import include, path
+
+from apps.rest import metrics
+
+handler400 = "apps.rest.problems.bad_request"
+handler500 = "apps.rest.problems.server_error"
+
+urlpatterns = [
+    path("api/v1/", include("apps.rest.urls")),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("healthz", metrics.healthz, name="healthz"),
+    path("", include("apps.panel.urls")),
+]

@@ -48,6 +48,10 @@ def steps_of(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
+def cancellable(operation: Operation) -> bool:
+    return not operation.ended and operation.kind in services.CANCELLABLE
+
+
 class OperationPage(LivePage):
     template = "operations/page.html"
     regions = ("operations/head", "operations/body")
@@ -58,7 +62,7 @@ class OperationPage(LivePage):
         return {
             "operation": operation,
             "steps": steps_of(operation),
-            "may_change": allows(role, Role.DEVELOPER),
+            "may_cancel": cancellable(operation) and allows(role, Role.DEVELOPER),
         }
 
     def topics(self, context: Mapping[str, Any]) -> set[str]:

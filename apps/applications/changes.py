@@ -1,0 +1,58 @@
+"""What is different between two releases, field by field, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apps.applications.models import Release
+from apps.applications.secrets import decrypt
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of the spec by its path. For a variable of the environment `before` and `after` stay empty."""
+
+    path: str
+    before: str = ""
+    after: str = ""
+
+
+def changes(before: Release, after: Release) -> list[Change]:
+    """From one release to a later one, in the order of the spec. Raises `Undecryptable`."""
+    old, new = dict(_flat(before.spec)), dict(_flat(after.spec))
+    found = [
+        Change(path, old.get(path, NOTHING), new.get(path, NOTHING))
+        for path in dict.fromkeys([*new, *old])
+        if old.get(path) != new.get(path)
+    ]
+    if before.digest != after.digest and before.spec["image"] == after.spec["image"]:
+        found.append(Change("digest", before.digest[-12:], after.digest[-12:]))
+    then, now = decrypt(before.env), decrypt(after.env)
+    found += [Change(f"env.{name}") for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
+    return found
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, inner in value.items():
+        if name == "env":
+            continue
+        if isinstance(inner, Mapping):
+            yield from _flat(inner, f"{above}{name}.")
+        else:
+            yield above + name, _text(inner)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None | []:
+            return NOTHING
+        case [*items]:
+            return ", ".join(_text(item) for item in items)
+        case {"host": host, "path": path}:
+            return f"{host}{path}"
+        case _:
+            return str(value)

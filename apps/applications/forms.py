@@ -1,0 +1,198 @@
+"""The spec of an app as a form: text in, the API's own spec out.
+
+Environment and routes are rows, as many as wanted. A variable that the app has already comes without its value, and
+stays as it is unless a new one is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from apps.applications.fields import CommandField, LinesField, NumberField, SpecField
+from apps.applications.spec import parse
+from apps.errors import FieldError
+from apps.panel.forms import PanelForm
+from scheduler.model import Distinct, OnFailure, Protocol
+
+# The form's field for each path of the spec.
+FIELDS: Mapping[str, str] = {
+    "image": "image",
+    "command": "command",
+    "port": "port",
+    "protocol": "protocol",
+    "replicas": "replicas",
+    "resources.cpu": "cpu",
+    "resources.memory": "memory",
+    "resources.disk": "disk",
+    "health.path": "health_path",
+    "health.command": "health_command",
+    "health.interval": "interval",
+    "health.timeout": "timeout",
+    "health.failures": "failures",
+    "health.successes": "successes",
+    "health.grace": "grace",
+    "placement.spread": "spread",
+    "placement.require": "require",
+    "placement.prefer": "prefer",
+    "placement.distinct_nodes": "distinct_nodes",
+    "update.max_surge": "max_surge",
+    "update.max_unavailable": "max_unavailable",
+    "update.on_failure": "on_failure",
+    "update.deadline": "deadline",
+    "update.drain": "drain",
+    "update.stop_timeout": "stop_timeout",
+}
+_ROUTE = re.compile(r"routes\[(\d+)\].*")
+
+
+@dataclass
+class Row:
+    """One variable, or one route: two texts. `kept`: a variable that the app has, whose value is not shown."""
+
+    first: str = ""
+    second: str = ""
+    kept: bool = False
+    errors: list[str] = field(default_factory=list)
+
+
+class SpecForm(PanelForm):
+    image = SpecField(_("Image"), _("Such as registry.example.com/shop/web:1.4"))
+    command = CommandField(_("Command"), _("Empty: the image's own"))
+    port = NumberField(_("Port"), _("Where it listens in its container. Empty: the port that the image exposes"))
+    protocol = forms.ChoiceField(
+        label=_("Protocol"), choices=[(Protocol.HTTP.value, "HTTP"), (Protocol.TCP.value, "TCP")]
+    )
+    replicas = NumberField(_("Instances"))
+    cpu = SpecField(_("CPU"), _("Cores, such as 0.25"))
+    memory = SpecField(_("Memory"), _("Such as 64MiB"))
+    disk = SpecField(_("Disk"), _("Such as 1GiB"))
+
+    health_path = SpecField(_("Path"), _("It must answer 2xx. Empty: a TCP connection is enough"))
+    health_command = CommandField(_("Command"), _("Run inside the container; it must succeed as well"))
+    interval = SpecField(_("Interval"), _("Between two checks"))
+    timeout = SpecField(_("Timeout"), _("For one check"))
+    failures = NumberField(_("Failures"), _("In a row, to leave the rotation"))
+    successes = NumberField(_("Successes"), _("In a row, to enter it"))
+    grace = SpecField(_("Grace"), _("To become healthy after the start"))
+
+    spread = LinesField(_("Spread over"), _("Labels of nodes, one a line"))
+    require = LinesField(_("Require"), _("Such as disk == ssd, one a line"))
+    prefer = LinesField(_("Prefer"), _("Such as zone == a, one a line"))
+    distinct_nodes = forms.ChoiceField(
+        label=_("A node for each instance"),
+        choices=[
+            (Distinct.PREFERRED.value, _("preferred")),
+            (Distinct.REQUIRED.value, _("required")),
+            (Distinct.OFF.value, _("not needed")),
+        ],
+    )
+
+    max_surge = NumberField(_("Surge"), _("Instances above the wanted number"))
+    max_unavailable = NumberField(_("Unavailable"), _("Instances that may be missing"))
+    on_failure = forms.ChoiceField(
+        label=_("When it fails"),
+        choices=[
+            (OnFailure.ROLLBACK.value, _("go back to the last good release")),
+            (OnFailure.HOLD.value, _("leave it as it is")),
+        ],
+    )
+    deadline = SpecField(_("Deadline"), _("For the whole update"))
+    drain = SpecField(_("Drain"), _("For open sessions to end"))
+    stop_timeout = SpecField(_("Stop timeout"), _("From the stop signal to the kill"))
+
+    def __init__(self, data: QueryDict | None = None, *, spec: Mapping[str, Any]) -> None:
+        """`spec` is what the app has, or the defaults for a new one."""
+        super().__init__(data, initial={name: _at(spec, path) for path, name in FIELDS.items()})
+        self._spec = spec
+        if data is None:
+            self.env = [Row(name, kept=True) for name in spec["env"]]
+            self.routes = [Row(route["host"], route["path"]) for route in spec["routes"]]
+        else:
+            self.env = _sent(data, "env")
+            self.routes = _sent(data, "route")
+
+    def as_spec(self) -> dict[str, Any]:
+        """All that was sent, as the API takes it."""
+        return self._spec_of(lambda name: True) | {"routes": self._routes(), "env": self._env()}
+
+    def changes(self) -> dict[str, Any]:
+        """What was sent and differs from what the form showed, so that changes of others meanwhile survive."""
+        changes = self._spec_of(lambda name: name in self.changed_data)
+        if self._routes() != self._spec["routes"]:
+            changes["routes"] = self._routes()
+        return changes | ({"env": env} if (env := self._env()) else {})
+
+    def field_of(self, path: str) -> str:
+        return FIELDS.get(path.partition("[")[0], path)
+
+    def refuse_field(self, error: FieldError) -> None:
+        if route := _ROUTE.fullmatch(error.field):
+            self.routes[int(route[1])].errors.append(error.message)
+        elif rows := [row for row in self.env if error.field == f"env.{row.first}"]:
+            rows[-1].errors.append(error.message)
+        else:
+            super().refuse_field(error)
+
+    @property
+    def opens(self) -> dict[str, bool]:
+        """Which sections of the form hold an error, so that none hides one."""
+        return {path.partition(".")[0]: True for path, name in FIELDS.items() if self.errors.get(name)}
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.errors) or any(row.errors for row in [*self.env, *self.routes])
+
+    def _spec_of(self, wanted: Callable[[str], bool]) -> dict[str, Any]:
+        spec: dict[str, Any] = {}
+        for path, name in FIELDS.items():
+            if wanted(name):
+                section, _dot, inner = path.rpartition(".")
+                (spec.setdefault(section, {}) if section else spec)[inner] = self.cleaned_data[name]
+        return spec
+
+    def _routes(self) -> list[dict[str, str]]:
+        return [{"host": row.first, "path": row.second or "/"} for row in self.routes]
+
+    def _env(self) -> dict[str, str | None]:
+        """New values by name; null for what was removed. Kept variables without a new value are left out."""
+        gone = self._spec["env"].keys() - {row.first for row in self.env}
+        return dict.fromkeys(sorted(gone)) | {row.first: row.second for row in self.env if row.second or not row.kept}
+
+
+class NewAppForm(SpecForm):
+    name = SpecField(_("Name"), _("Lower-case letters, digits and hyphens. It cannot be changed later"))
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, spec=defaults())
+        if data is None:  # one empty row each shows what they are for
+            self.env, self.routes = [Row()], [Row()]
+
+    def as_spec(self) -> dict[str, Any]:
+        return {"name": self.cleaned_data["name"], **super().as_spec()}
+
+
+def defaults() -> dict[str, Any]:
+    """The spec that an app has when nothing is said about it."""
+    return {**parse({"name": "app", "image": "app"}).spec, "image": None}
+
+
+def _at(spec: Mapping[str, Any], path: str) -> Any:
+    value: Any = spec
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def _sent(data: QueryDict, kind: str) -> list[Row]:
+    """The rows as they were sent, without those that were left empty."""
+    kept = data.getlist(f"{kind}_kept")
+    pairs = zip(data.getlist(f"{kind}_first"), data.getlist(f"{kind}_second"), strict=False)
+    rows = [Row(first.strip(), second.replace("\r\n", "\n"), first in kept) for first, second in pairs]
+    return [row for row in rows if row.first or row.second.strip()]

@@ -1,0 +1,181 @@
+"""The pages of nodes. Everyone may see what there is to run on; only admins change it, and the instances that a
+reader sees on a node are those of their own groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.accounts.models import User
+from apps.applications.models import Instance
+from apps.errors import Conflict, Invalid, NotFound
+from apps.events import pages as events
+from apps.groups.permissions import check_admin, visible_groups
+from apps.nodes import services
+from apps.nodes.models import Node
+from apps.panel.forms import PanelForm, cpu_field, size_field
+from apps.panel.page import Action, Context, LivePage, Page
+from scheduler.model import Resources
+
+RECENT = 8
+
+
+def find_node(name: str) -> Node:
+    node = Node.objects.filter(name=name).first()
+    if node is None:
+        raise NotFound
+    return node
+
+
+class NodeList(LivePage):
+    template = "nodes/list.html"
+    regions = ("nodes/table",)
+
+    def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
+        return {"nodes": list(Node.objects.all()), "is_admin": user.is_admin}
+
+    def topics(self, context: Mapping[str, Any]) -> set[str]:
+        return {"nodes"}
+
+
+class NodePage(LivePage):
+    template = "nodes/page.html"
+    regions = ("nodes/head", "nodes/body")
+
+    def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
+        node = find_node(kwargs["node"])
+        instances = Instance.objects.filter(node=node, gone_at=None, group__in=visible_groups(user))
+        return {
+            "node": node,
+            "instances": list(instances.select_related("app__group", "release").order_by("group", "app__name", "slot")),
+            "events": events.recent(node.events.filter(group=None), RECENT),
+            "is_admin": user.is_admin,
+        }
+
+    def topics(self, context: Mapping[str, Any]) -> set[str]:
+        return {"nodes"}
+
+
+class LabelsField(forms.CharField):
+    """`zone=a`, one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(f"{name}={text}" for name, text in sorted(value.items())) if isinstance(value, dict) else value
+
+    def clean(self, value: Any) -> dict[str, str]:
+        lines = [line.strip() for line in super().clean(value).splitlines()]
+        pairs = [line.partition("=") for line in lines if line]
+        return {name.strip(): text.strip() for name, _equals, text in pairs}
+
+
+class LabelledForm(PanelForm):
+    labels = LabelsField(
+        label=gettext_lazy("Labels"),
+        required=False,
+        help_text=gettext_lazy("One a line, such as zone=a. Apps can require or prefer them."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["labels"].widget.attrs |= {"rows": 4, "class": "form-control mono"}
+
+    def field_of(self, path: str) -> str:
+        """Every label has a path of its own (`labels.zone`); all belong to the one field."""
+        return "labels" if path.startswith("labels.") else path.removeprefix("system.")
+
+
+class EnrolForm(LabelledForm):
+    name = forms.CharField(label=gettext_lazy("Name"))
+    engine_url = forms.CharField(
+        label=gettext_lazy("Address of its Docker Engine"),
+        help_text=gettext_lazy("unix:///var/run/docker.sock on this machine, or tcp://host:port"),
+    )
+    field_order = ["name", "engine_url", "labels"]
+
+
+class SettingsForm(LabelledForm):
+    cpu = cpu_field(label=gettext_lazy("CPU (cores)"))
+    memory = size_field(label=gettext_lazy("Memory"))
+    disk = size_field(label=gettext_lazy("Disk"))
+
+
+class EnrolPage(Page):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        check_admin(request.user)
+        return self._show(EnrolForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        check_admin(request.user)
+        form = EnrolForm(request.POST)
+        if form.is_valid():
+            try:
+                node = services.enrol(**form.cleaned_data, actor=request.user)
+            except (Conflict, Invalid) as problem:
+                form.refuse(problem)
+            else:
+                return redirect("node", node.name)
+        return self._show(form)
+
+    def _show(self, form: EnrolForm) -> HttpResponse:
+        return render(self.request, "nodes/new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+class NodeSettings(Page):
+    def get(self, request: HttpRequest, node: str) -> HttpResponse:
+        check_admin(request.user)
+        found = find_node(node)
+        system = services.system_of(found)
+        initial = {"labels": found.labels, "cpu": system.cpu, "memory": system.memory, "disk": system.disk}
+        return self._show(found, SettingsForm(initial=initial))
+
+    def post(self, request: HttpRequest, node: str) -> HttpResponse:
+        check_admin(request.user)
+        found, form = find_node(node), SettingsForm(request.POST)
+        if form.is_valid():
+            labels, system = form.cleaned_data.pop("labels"), Resources(**form.cleaned_data)
+            try:
+                services.change_node(request.user, found, labels=labels, system=system)
+            except (Conflict, Invalid) as problem:
+                form.refuse(problem)
+            else:
+                messages.success(request, _("The node was changed."))
+                return redirect("node", node)
+        return self._show(found, form)
+
+    def _show(self, node: Node, form: SettingsForm) -> HttpResponse:
+        shown = {"node": node, "form": form}
+        return render(self.request, "nodes/settings.html", shown, status=422 if form.errors else 200)
+
+
+class Cordon(Action):
+    cordoned = True
+
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        check_admin(request.user)
+        services.change_node(request.user, find_node(kwargs["node"]), cordoned=self.cordoned)
+        return self.back(**kwargs)
+
+    def back(self, **kwargs: Any) -> str:
+        return reverse("node", args=[kwargs["node"]])
+
+
+class RemoveNode(Action):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        check_admin(request.user)
+        node = find_node(kwargs["node"])
+        services.remove_node(request.user, node)
+        messages.success(request, _("Node %(name)s was removed.") % {"name": node.name})
+        return reverse("nodes")
+
+    def back(self, **kwargs: Any) -> str:
+        return reverse("node", args=[kwargs["node"]])

@@ -1,0 +1,71 @@
+"""What the panel's forms have in common: Tabler's looks, amounts as people write them, and the services' refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from apps.errors import Conflict, FieldError, Problem
+from apps.quantities import parse_bytes, parse_cpu, show_bytes, show_cpu
+
+
+class PanelForm(forms.Form):
+    """A form that looks like the panel. Fields are checked by the services; their errors come back with `refuse`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        for field in self.fields.values():
+            looks = "form-check-input" if isinstance(field.widget, forms.CheckboxInput) else "form-control"
+            field.widget.attrs.setdefault("class", "form-select" if isinstance(field.widget, forms.Select) else looks)
+            field.widget.attrs.setdefault("autocomplete", "off")
+
+    def field_of(self, path: str) -> str:
+        """The form's field for the path that a service's error is about."""
+        return path
+
+    def refuse(self, problem: Problem) -> None:
+        """Show what a service refused, at the fields that it is about."""
+        if isinstance(problem, Conflict) or not problem.errors:
+            self.add_error(None, str(problem))
+        for error in problem.errors:
+            self.refuse_field(error)
+
+    def refuse_field(self, error: FieldError) -> None:
+        name = self.field_of(error.field)
+        if name in self.fields:
+            self.add_error(name, error.message)
+        else:
+            self.add_error(None, f"{error.field}: {error.message}")
+
+
+class AmountField(forms.CharField):
+    """Text that one of `apps.quantities` reads."""
+
+    def __init__(self, parse: Callable[[object], int], show: Callable[[int], object], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._parse, self._show = parse, show
+
+    def prepare_value(self, value: Any) -> Any:
+        return self._show(value) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return self._parse(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+def cpu_field(**kwargs: Any) -> AmountField:
+    """Cores in, thousandths out."""
+    return AmountField(parse_cpu, show_cpu, **kwargs)
+
+
+def size_field(**kwargs: Any) -> AmountField:
+    """`64MiB` in, bytes out."""
+    return AmountField(parse_bytes, show_bytes, **kwargs)

@@ -1,0 +1,93 @@
+"""The socket of a log tail: an instance's newest lines, then each as it comes.
+
+Lines go in batches, and the next batch waits until the page says that it shows this one. What is sent is JSON:
+`{"lines": [{"at", "stream", "text"}]}`, and `{"ended": true, "gone": …}` at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from channels.db import database_sync_to_async
+from django.db import connection
+
+from apps.applications.models import Instance
+from apps.applications.permissions import get_app
+from apps.errors import Forbidden, NotFound
+from apps.panel.sockets import REFUSED, Socket, viewer
+from apps.panel.tail import Tail
+
+NEWEST = 200  # lines to begin with
+LONGEST = 8192  # characters of a line that are shown
+GAP = 0.05  # seconds between batches at least
+ASK_AGAIN = 1.0  # seconds for which a permission is taken to last
+
+if TYPE_CHECKING:
+    from scheduler.queries import LogLine, LogLines
+
+log = structlog.get_logger(__name__)
+
+
+class LogConsumer(Socket):
+    async def connect(self) -> None:
+        self._shown = asyncio.Event()
+        try:
+            instance = await database_sync_to_async(self._find)()
+        except (NotFound, Forbidden):
+            await self.refuse()
+            return
+        await self.accept()
+        self.work = asyncio.create_task(self._send_until_closed(Tail(partial(_follow, instance.pk))))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        self._shown.set()
+
+    async def _send_until_closed(self, tail: Tail) -> None:
+        asked = time.monotonic()
+        try:
+            while lines := await tail.take():
+                if time.monotonic() - asked > ASK_AGAIN:
+                    await database_sync_to_async(self._find)()
+                    asked = time.monotonic()
+                self._shown.clear()
+                await self.send(json.dumps({"lines": [_line(line) for line in lines]}))
+                await asyncio.sleep(GAP)
+                await self._shown.wait()
+            gone = (await database_sync_to_async(self._find)()).gone_at is not None
+            await self.send(json.dumps({"ended": True, "gone": gone, "why": str(tail.problem or "")}))
+            await self.close(1000)
+        except (NotFound, Forbidden):
+            await self.close(REFUSED)
+        except Exception:
+            log.exception("log_tail_failed", path=self.scope["path"])
+            await self.close(1011)
+        finally:
+            await asyncio.to_thread(tail.close)
+
+    def _find(self) -> Instance:
+        """The instance, for whoever's session this is now. Raises `NotFound`, `Forbidden`."""
+        asked = self.scope["url_route"]["kwargs"]
+        app = get_app(viewer(self.scope), asked["group"], asked["app"])
+        slot, generation = int(asked["slot"]), int(asked["generation"])
+        instance = app.instances.filter(slot=slot, generation=generation).first()
+        if instance is None:
+            raise NotFound
+        return instance
+
+
+def _follow(instance_id: int) -> LogLines:
+    from scheduler import queries  # loads the engine's client, which most sockets do without
+
+    try:
+        return queries.follow_logs(instance_id, tail=NEWEST)
+    finally:
+        connection.close()  # the thread's own, which nobody else would close
+
+
+def _line(line: LogLine) -> dict[str, str]:
+    return {"at": line.at.isoformat(), "stream": line.stream, "text": line.text[:LONGEST]}

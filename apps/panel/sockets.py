@@ -1,0 +1,69 @@
+"""What every websocket of the panel does first: find out who asks, in which language, and refuse like a 404."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, QueryDict
+
+from apps.accounts.models import User
+from apps.errors import NotFound
+
+REFUSED = 4404  # close code: this socket is no longer (or not) for you
+
+Scope = Mapping[str, Any]
+
+
+def viewer(scope: Scope) -> User:
+    """Whose session this is right now: it is read anew every time, so logging out counts at once. Raises `NotFound`."""
+    request = HttpRequest()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    if not user.is_authenticated:
+        raise NotFound
+    return user
+
+
+def query(scope: Scope) -> QueryDict:
+    return QueryDict(scope["query_string"])
+
+
+def language(scope: Scope) -> str:
+    asked = query(scope).get("language", "")
+    return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+class Socket(AsyncWebsocketConsumer):
+    """A websocket whose refusal does not tell what is hidden from what is not there."""
+
+    work: asyncio.Task[None] | None = None  # what goes on beside the messages for as long as the socket is open
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # also when the channel layer went away, of which `disconnect` hears nothing
+            if self.work:
+                self.work.cancel()
+                await asyncio.gather(self.work, return_exceptions=True)
+
+    async def refuse(self) -> None:
+        """Answer the handshake with a 404, or as far as the server can do that."""
+        if "websocket.http.response" not in self.scope.get("extensions", {}):
+            await self.close(REFUSED)
+            return
+        await self.base_send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await self.base_send({"type": "websocket.http.response.body", "body": b""})
+
+
+class Nowhere(Socket):
+    """Whatever has no route."""
+
+    async def connect(self) -> None:
+        await self.refuse()

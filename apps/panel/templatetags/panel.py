@@ -1,0 +1,202 @@
+"""What the panel's templates need besides Django: icons, amounts, moments, badges, bars and live regions."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.forms import CheckboxInput
+from django.forms.boundfield import BoundField
+from django.template.context import Context
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+
+from apps.applications.models import Route
+from apps.events.messages import reason_text, sentence
+from apps.events.models import Event
+from apps.panel import words
+from apps.panel.explained import explained
+from apps.panel.regions import render_region
+from apps.panel.times import span
+from apps.quantities import about_bytes, show_cpu
+
+register = template.Library()
+
+EVENT_TONES = {
+    "failed": "bad",
+    "unhealthy": "bad",
+    "unreachable": "bad",
+    "drifted": "warn",
+    "placement_pending": "warn",
+    "rolled_back": "warn",
+    "cordoned": "warn",
+    "succeeded": "good",
+    "healthy": "good",
+    "reachable": "good",
+}
+
+register.filter("cores", show_cpu)
+register.filter("size", about_bytes)
+register.filter("reason", reason_text)
+register.filter("explained", explained)
+
+
+@functools.cache
+def _shape(name: str) -> SafeString:
+    svg = (settings.BASE_DIR / "static/vendor/icons" / f"{name}.svg").read_text()
+    return mark_safe("".join(re.findall(r"<path d=[^>]*>", svg)))  # noqa: S308 (vendored files)
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """A vendored icon, inline, for decoration: what it means is said in words beside it."""
+    return format_html(
+        '<svg class="icon {}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2"'
+        ' stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{}</svg>',
+        css,
+        _shape(name),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def region(context: Context, name: str) -> SafeString:
+    """A live region, the first time: the same template is rendered again whenever what it shows changes."""
+    return render_region(name, context.flatten())
+
+
+@register.simple_tag
+def badge(kind: str, value: str) -> SafeString:
+    """A status in its colour. `kind` is app, instance, node or operation."""
+    label = {
+        "app": words.APP_STATUSES,
+        "instance": words.STATES,
+        "node": words.NODE_STATES,
+        "operation": words.OPERATION_STATUSES,
+    }[kind].get(value, value)
+    return format_html('<span class="status-pill tone-{}">{}</span>', words.TONES.get(value, "quiet"), label)
+
+
+@register.filter
+def tone(value: str) -> str:
+    return words.TONES.get(value, "quiet")
+
+
+@register.filter
+def process(value: str) -> str:
+    return str(words.PROCESSES.get(value, value))
+
+
+@register.filter
+def operation_kind(value: str) -> str:
+    return str(words.OPERATION_KINDS.get(value, value))
+
+
+@register.simple_tag
+def ago(at: datetime | None) -> SafeString:
+    """How long ago, with the exact moment as its title."""
+    if at is None:
+        return format_html('<span class="text-secondary">{}</span>', gettext("never"))
+    seconds = (timezone.now() - at).total_seconds()
+    said = gettext("just now") if seconds < 5 else gettext("%(span)s ago") % {"span": span(seconds)}
+    return _moment(at, said)
+
+
+@register.simple_tag
+def since(at: datetime | None, until: datetime | None = None) -> SafeString:
+    """How long something has lasted, or did last."""
+    if at is None:
+        return format_html("{}", "–")
+    return _moment(at, span(((until or timezone.now()) - at).total_seconds()))
+
+
+def _moment(at: datetime, said: str) -> SafeString:
+    exact = date_format(timezone.localtime(at), "Y-m-d H:i:s") + " " + settings.TIME_ZONE
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="seconds"), exact, said)
+
+
+@register.inclusion_tag("panel/bar.html")
+def bar(label: str, used: int, limit: int, unit: str = "") -> Mapping[str, Any]:
+    """A figure against its limit. `unit` is cores, size or nothing for a plain count."""
+    show = {"cores": show_cpu, "size": about_bytes}.get(unit, str)
+    share = round(100 * used / limit) if limit else (100 if used else 0)
+    return {
+        "label": label,
+        "used": show(used),
+        "limit": show(limit),
+        "share": min(share, 100),
+        "tone": "bad" if share >= 95 else "warn" if share >= 80 else "good",
+    }
+
+
+@register.filter
+def event_text(event: Event) -> str:
+    return sentence(event.kind, event.params, event.reason)
+
+
+@register.filter
+def event_tone(event: Event) -> str:
+    verb = event.kind.rpartition(".")[2]
+    return EVENT_TONES.get(verb, "quiet")
+
+
+@register.inclusion_tag("panel/sections.html", takes_context=True)
+def sections(context: Context) -> Mapping[str, Any]:
+    """The panel's sections, with the one that the page is in."""
+    request, user = context["request"], context["user"]
+    entries = [
+        ("overview", gettext("Overview"), "layout-dashboard"),
+        ("groups", gettext("Groups"), "apps"),
+        ("nodes", gettext("Nodes"), "server"),
+        ("events", gettext("Events"), "history"),
+    ]
+    if user.is_admin:
+        entries.append(("users", gettext("Users"), "users"))
+    found = []
+    for name, label, image in entries:
+        url = reverse(name)
+        here = request.path == url if name == "overview" else request.path.startswith(url)
+        found.append({"url": url, "label": label, "icon": image, "here": here})
+    return {"sections": found}
+
+
+@register.inclusion_tag("panel/field.html")
+def field(bound: BoundField, css: str = "") -> Mapping[str, Any]:
+    """One field of a form: its label, its input, what is wrong with it, and a hint."""
+    return {"field": bound, "css": css, "check": isinstance(bound.field.widget, CheckboxInput)}
+
+
+@register.filter
+def step_name(value: str) -> str:
+    return str(words.STEPS.get(value, value))
+
+
+@register.filter
+def step_status(value: str) -> str:
+    return str(words.STEP_STATUSES[value][0])
+
+
+@register.filter
+def step_tone(value: str) -> str:
+    return words.STEP_STATUSES[value][1]
+
+
+@register.filter
+def less(amount: int, kept_back: int) -> int:
+    """What is left of an amount, never below nothing."""
+    return max(0, amount - kept_back)
+
+
+@register.simple_tag
+def route_url(route: Route) -> str:
+    """Where an edge serves a route."""
+    port = settings.BERTH.http_port
+    return f"http://{route.host}{'' if port == 80 else f':{port}'}{route.path}"

@@ -1,0 +1,83 @@
+"""The addresses of the panel's pages. A live page's socket has the same address below `/live`."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path, register_converter
+from django.views.i18n import set_language
+
+from apps.accounts import pages as accounts
+from apps.applications import change_pages
+from apps.applications import pages as applications
+from apps.events import pages as events
+from apps.fields import NAME_PATTERN
+from apps.groups import pages as groups
+from apps.nodes import pages as nodes
+from apps.operations import pages as operations
+from apps.panel import pages as panel
+
+
+class NameConverter:
+    """A name of a group, app or node."""
+
+    regex = NAME_PATTERN
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(NameConverter, "name")
+
+app = [
+    path("", applications.AppPage.as_view(), name="app"),
+    path("releases", applications.ReleasesPage.as_view(), name="releases"),
+    path("log", applications.LogPage.as_view(), name="log"),
+    path("settings", change_pages.AppSettings.as_view(), name="app-settings"),
+    path("scale", change_pages.Scale.as_view(), name="scale"),
+    path("start", change_pages.Start.as_view(), name="start"),
+    path("stop", change_pages.Stop.as_view(), name="stop"),
+    path("restart", change_pages.Restart.as_view(), name="restart"),
+    path("rollback", change_pages.Rollback.as_view(), name="rollback"),
+    path("delete", change_pages.Delete.as_view(), name="delete"),
+]
+
+group = [
+    path("", groups.GroupPage.as_view(), name="group"),
+    path("members", groups.MembersPage.as_view(), name="members"),
+    path("members/remove", groups.RemoveMember.as_view(), name="remove-member"),
+    path("quota", groups.QuotaPage.as_view(), name="quota"),
+    path("delete", groups.DeleteGroup.as_view(), name="delete-group"),
+    path("apps/new", change_pages.NewApp.as_view(), name="new-app"),
+    path("apps/<name:app>/", include(app)),
+]
+
+node = [
+    path("", nodes.NodePage.as_view(), name="node"),
+    path("settings", nodes.NodeSettings.as_view(), name="node-settings"),
+    path("cordon", nodes.Cordon.as_view(), name="cordon"),
+    path("uncordon", nodes.Cordon.as_view(cordoned=False), name="uncordon"),
+    path("remove", nodes.RemoveNode.as_view(), name="remove-node"),
+]
+
+urlpatterns = [
+    path("", panel.Overview.as_view(), name="overview"),
+    path("login", accounts.Login.as_view(), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    path("language", set_language, name="set_language"),
+    path("groups/", groups.GroupList.as_view(), name="groups"),
+    path("groups/new", groups.NewGroup.as_view(), name="new-group"),
+    path("groups/<name:group>/", include(group)),
+    path("nodes/", nodes.NodeList.as_view(), name="nodes"),
+    path("nodes/new", nodes.EnrolPage.as_view(), name="enrol"),
+    path("nodes/<name:node>/", include(node)),
+    path("operations/<uuid:operation>", operations.OperationPage.as_view(), name="operation"),
+    path("operations/<uuid:operation>/cancel", operations.CancelOperation.as_view(), name="cancel-operation"),
+    path("events/", events.EventsPage.as_view(), name="events"),
+    path("account/", accounts.AccountPage.as_view(), name="account"),
+    path("account/password", accounts.Password.as_view(), name="password"),
+    path("account/tokens/<int:token>/revoke", accounts.RevokeToken.as_view(), name="revoke-token"),
+    path("users/", accounts.UsersPage.as_view(), name="users"),
+    path("users/<int:user>/activate", accounts.SetActive.as_view(), name="activate-user"),
+    path("users/<int:user>/deactivate", accounts.SetActive.as_view(active=False), name="deactivate-user"),
+]
