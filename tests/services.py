@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -71,3 +74,25 @@ def registry(folder: Path) -> Iterator[str]:
     with process(argv, folder / "registry.log", env):
         wait_until(lambda: listens(("127.0.0.1", port)), "the registry listens")
         yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL of its own on a unix socket; yields its DATABASE_URL. It forgets everything if it crashes."""
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    # it refuses to run as root, and the folder has to be one that its user can reach
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
+    folder = Path(tempfile.mkdtemp(prefix="berth-postgres-", dir="/tmp"))
+    try:
+        if user:
+            shutil.chown(folder, "postgres", "postgres")
+        data = folder / "data"
+        initdb = [binaries / "initdb", "-D", data, "-U", "berth", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
+        subprocess.run([*user, *map(str, initdb)], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        options = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off", "full_page_writes": "off"}
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        with process([*user, str(binaries / "postgres"), "-D", str(data), *settings], folder / "log"):
+            wait_until(lambda: listens(folder / ".s.PGSQL.5432"), "PostgreSQL listens")
+            yield f"postgres://berth@{urllib.parse.quote(str(folder), safe='')}/postgres"
+    finally:
+        shutil.rmtree(folder)

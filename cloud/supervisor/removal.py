@@ -64,7 +64,7 @@ def end_engine(config: Config) -> bool:
 
 
 def _unmount(*folders: Path) -> None:
-    """What a dockerd leaves mounted: layers and network namespaces."""
+    """Unmount what a dockerd has left mounted below `folders`: layers and network namespaces."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     points = [line.split()[4] for line in lines]
     for point in reversed(points):
