@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 class SpecField(forms.CharField):
     """Text; empty means null, with which the API brings a field back to its default."""
 
-    def __init__(self, label: Any, help_text: Any = "", *, lines: int = 1) -> None:
+    def __init__(self, label: Any, help_text: Any = "", *, lines: int = 1, required: bool = False) -> None:
         widget = forms.Textarea(attrs={"rows": lines}) if lines > 1 else forms.TextInput()
         widget.attrs["spellcheck"] = "false"
-        super().__init__(label=label, help_text=help_text, widget=widget, required=False)
+        super().__init__(label=label, help_text=help_text, widget=widget, required=required)
 
     def show(self, value: Any) -> str:
         return str(value)

@@ -63,16 +63,16 @@ class Row:
 
 
 class SpecForm(PanelForm):
-    image = SpecField(_("Image"), _("Such as registry.example.com/shop/web:1.4"))
+    image = SpecField(_("Image"), _("Such as registry.example.com/shop/web:1.4"), required=True)
     command = CommandField(_("Command"), _("Empty: the image's own"))
     port = NumberField(_("Port"), _("Where it listens in its container. Empty: the port that the image exposes"))
     protocol = forms.ChoiceField(
-        label=_("Protocol"), choices=[(Protocol.HTTP.value, "HTTP"), (Protocol.TCP.value, "TCP")]
+        required=False, label=_("Protocol"), choices=[(Protocol.HTTP.value, "HTTP"), (Protocol.TCP.value, "TCP")]
     )
     replicas = NumberField(_("Instances"))
     cpu = SpecField(_("CPU"), _("Cores, such as 0.25"))
     memory = SpecField(_("Memory"), _("Such as 64MiB"))
-    disk = SpecField(_("Disk"), _("Such as 1GiB"))
+    disk = SpecField(_("Disk"), _("Such as 1GiB; 0B: none is kept for it"))
 
     health_path = SpecField(_("Path"), _("It must answer 2xx. Empty: a TCP connection is enough"))
     health_command = CommandField(_("Command"), _("Run inside the container; it must succeed as well"))
@@ -86,6 +86,7 @@ class SpecForm(PanelForm):
     require = LinesField(_("Require"), _("Such as disk == ssd, one a line"))
     prefer = LinesField(_("Prefer"), _("Such as zone == a, one a line"))
     distinct_nodes = forms.ChoiceField(
+        required=False,
         label=_("A node for each instance"),
         choices=[
             (Distinct.PREFERRED.value, _("preferred")),
@@ -97,6 +98,7 @@ class SpecForm(PanelForm):
     max_surge = NumberField(_("Surge"), _("Instances above the wanted number"))
     max_unavailable = NumberField(_("Unavailable"), _("Instances that may be missing"))
     on_failure = forms.ChoiceField(
+        required=False,
         label=_("When it fails"),
         choices=[
             (OnFailure.ROLLBACK.value, _("go back to the last good release")),
@@ -167,7 +169,7 @@ class SpecForm(PanelForm):
 
 
 class NewAppForm(SpecForm):
-    name = SpecField(_("Name"), _("Lower-case letters, digits and hyphens. It cannot be changed later"))
+    name = SpecField(_("Name"), _("Lower-case letters, digits and hyphens. It cannot be changed later"), required=True)
 
     def __init__(self, data: QueryDict | None = None) -> None:
         super().__init__(data, spec=defaults())

@@ -24,6 +24,8 @@ _STATES: Mapping[str, str] = {
 }
 _AMOUNT = r"[0-9.]+(?: [A-Za-z]+)?"
 
+_COMMA = re.compile(r", (?![^()]*\))")  # but not between the values of an expression
+
 # Each pattern stands for one kind of sentence; its named parts fill the sentence beside it.
 _SENTENCES = [
     (re.compile(pattern), sentence)
@@ -56,6 +58,25 @@ _SENTENCES = [
             r"needs (?P<expression>.+), (?P<label>\S+) is (?P<value>\S+)",
             gettext_noop("needs %(expression)s, %(label)s is %(value)s"),
         ),
+        (
+            r"(?P<needs>[0-9.]+ [A-Za-z]+) less (?P<figure>cpu|memory|disk) \(on node (?P<node>\S+)\)",
+            gettext_noop("%(needs)s less %(figure)s (on node %(node)s)"),
+        ),
+        (
+            r"(?P<count>\d+) fewer instances \(on node (?P<node>\S+)\)",
+            gettext_noop("%(count)s fewer instances (on node %(node)s)"),
+        ),
+        (r"(?P<count>\d+) more node with ", gettext_noop("%(count)s more node with ")),
+        (
+            r"(?P<needs>[0-9.]+ [A-Za-z]+) (?P<figure>cpu|memory|disk) free",
+            gettext_noop("%(needs)s of %(figure)s free"),
+        ),
+        (r"^(?P<expression>\S.*) on node (?P<node>\S+)$", gettext_noop("%(expression)s on node %(node)s")),
+        (r"node (?P<node>\S+) ready again", gettext_noop("node %(node)s ready again")),
+        (
+            r"(?P<there>\d+) of at most (?P<most>\d+) instances of the app run here",
+            gettext_noop("%(there)s of at most %(most)s instances of the app run here"),
+        ),
         (r"the node is (?P<state>cordoned|down)", gettext_noop("the node is %(state)s")),
         (
             r"an instance of the app already on (?P<nodes>\d+)",
@@ -70,13 +91,18 @@ def explained(text: str) -> str:
     """One of the placement's sentences, or its summary, in the language of the page."""
     for pattern, sentence in _SENTENCES:
         text = pattern.sub(lambda found, said=sentence: gettext(said) % _parts(found), text)
-    return text
+    return _COMMA.sub(gettext(", "), text)
 
 
 def _parts(found: re.Match[str]) -> dict[str, str]:
-    parts = found.groupdict()
+    parts = {name: _amount(text) for name, text in found.groupdict().items()}
     if "figure" in parts:
         parts["figure"] = gettext(_FIGURES[parts["figure"]])
     if "state" in parts:
         parts["state"] = gettext(_STATES[parts["state"]])
     return parts
+
+
+def _amount(text: str) -> str:
+    amount, _space, unit = text.partition(" ")
+    return gettext("%(cpu)s cores") % {"cpu": amount} if unit == "cores" else text

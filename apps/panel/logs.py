@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import structlog
 from channels.db import database_sync_to_async
 from django.db import connection
+from django.utils import translation
+from django.utils.translation import gettext_noop
 
 from apps.applications.models import Instance
 from apps.applications.permissions import get_app
 from apps.errors import Forbidden, NotFound
-from apps.panel.sockets import REFUSED, Socket, viewer
+from apps.panel.sockets import REFUSED, Socket, language, viewer
 from apps.panel.tail import Tail
 
 NEWEST = 200  # lines to begin with
@@ -29,6 +31,8 @@ ASK_AGAIN = 1.0  # seconds for which a permission is taken to last
 
 if TYPE_CHECKING:
     from scheduler.queries import LogLine, LogLines
+
+gettext_noop("its container is not there yet, or no more")  # what the scheduler says most often
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +63,7 @@ class LogConsumer(Socket):
                 await asyncio.sleep(GAP)
                 await self._shown.wait()
             gone = (await database_sync_to_async(self._find)()).gone_at is not None
-            await self.send(json.dumps({"ended": True, "gone": gone, "why": str(tail.problem or "")}))
+            await self.send(json.dumps({"ended": True, "gone": gone, "why": self._why(tail)}))
             await self.close(1000)
         except (NotFound, Forbidden):
             await self.close(REFUSED)
@@ -68,6 +72,10 @@ class LogConsumer(Socket):
             await self.close(1011)
         finally:
             await asyncio.to_thread(tail.close)
+
+    def _why(self, tail: Tail) -> str:
+        with translation.override(language(self.scope)):
+            return translation.gettext(str(tail.problem)) if tail.problem else ""
 
     def _find(self) -> Instance:
         """The instance, for whoever's session this is now. Raises `NotFound`, `Forbidden`."""

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.applications.models import AppStatus
+from apps.groups.models import Role
 from apps.nodes.models import NodeState
 from scheduler.lifecycle import State
 from scheduler.model import OperationKind, OperationStatus, Process
@@ -45,6 +47,17 @@ OPERATION_KINDS: Mapping[str, Promise] = {
     OperationKind.DELETE: _("Delete"),
 }
 
+OPERATION_NOUNS: Mapping[str, Promise] = {
+    OperationKind.CREATE: pgettext_lazy("operation", "creation"),
+    OperationKind.DEPLOY: pgettext_lazy("operation", "deployment"),
+    OperationKind.SCALE: pgettext_lazy("operation", "scaling"),
+    OperationKind.ROLLBACK: pgettext_lazy("operation", "rollback"),
+    OperationKind.RESTART: pgettext_lazy("operation", "restart"),
+    OperationKind.STOP: pgettext_lazy("operation", "stop"),
+    OperationKind.START: pgettext_lazy("operation", "start"),
+    OperationKind.DELETE: pgettext_lazy("operation", "deletion"),
+}
+
 OPERATION_STATUSES: Mapping[str, Promise] = {
     OperationStatus.PENDING: _("pending"),
     OperationStatus.RUNNING: _("running"),
@@ -56,6 +69,7 @@ OPERATION_STATUSES: Mapping[str, Promise] = {
 }
 
 APP_STATUSES: Mapping[str, Any] = {status.value: status.label for status in AppStatus}
+ROLES: Mapping[str, Any] = {role.value: role.label for role in Role}
 NODE_STATES: Mapping[str, Any] = {state.value: state.label for state in NodeState}
 
 # Every status that a badge shows, and how much it matters: good, busy, warn, bad or quiet.

@@ -35,6 +35,14 @@ function append(lines) {
   if (follow) view.scrollTop = view.scrollHeight;
 }
 
+function note(text) {
+  if (view.lastElementChild?.textContent === text) return;
+  const line = document.createElement("div");
+  line.className = "note";
+  line.textContent = text;
+  view.append(line);
+}
+
 function connect() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}${view.dataset.log}`);
@@ -49,6 +57,7 @@ function connect() {
     if (message.ended) {
       ended = true;
       show("ended");
+      if (message.why) note(message.why);
       // the engine may bring the same container back: then there is more to follow
       if (!message.gone) setTimeout(connect, AGAIN);
       return;

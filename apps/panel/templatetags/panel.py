@@ -16,7 +16,7 @@ from django.template.context import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
@@ -46,7 +46,6 @@ EVENT_TONES = {
 
 register.filter("cores", show_cpu)
 register.filter("size", about_bytes)
-register.filter("reason", reason_text)
 register.filter("explained", explained)
 
 
@@ -91,6 +90,11 @@ def tone(value: str) -> str:
 
 
 @register.filter
+def app_status(value: str) -> str:
+    return str(words.APP_STATUSES.get(value, value))
+
+
+@register.filter
 def process(value: str) -> str:
     return str(words.PROCESSES.get(value, value))
 
@@ -128,18 +132,36 @@ def bar(label: str, used: int, limit: int, unit: str = "") -> Mapping[str, Any]:
     """A figure against its limit. `unit` is cores, size or nothing for a plain count."""
     show = {"cores": show_cpu, "size": about_bytes}.get(unit, str)
     share = round(100 * used / limit) if limit else (100 if used else 0)
+    said, of = str(show(used)), str(show(limit))
+    if unit == "size" and said.rpartition(" ")[2] == of.rpartition(" ")[2]:
+        said = said.rpartition(" ")[0]  # "13.6 / 16 GiB"
     return {
         "label": label,
-        "used": show(used),
-        "limit": show(limit),
+        "used": said,
+        "limit": of,
         "share": min(share, 100),
         "tone": "bad" if share >= 95 else "warn" if share >= 80 else "good",
     }
 
 
 @register.filter
+def reason(stored: Mapping[str, Any] | None) -> str:
+    """The sentence of a reason. Of a placement's it is the explanation itself, which says it all."""
+    if stored and stored["code"] == "awaiting_placement":
+        return explained(stored["params"]["explanation"])
+    return reason_text(stored)
+
+
+@register.filter
 def event_text(event: Event) -> str:
-    return sentence(event.kind, event.params, event.reason)
+    """What happened, and why."""
+    spoken = {
+        "operation": words.OPERATION_NOUNS.get(event.params.get("operation", ""), ""),
+        "role": words.ROLES.get(event.params.get("role", ""), ""),
+    }
+    happened = sentence(event.kind, {**event.params, **spoken})
+    why = reason(event.reason)
+    return gettext("%(happened)s: %(why)s") % {"happened": happened, "why": why} if why else happened
 
 
 @register.filter
@@ -200,3 +222,9 @@ def route_url(route: Route) -> str:
     """Where an edge serves a route."""
     port = settings.BERTH.http_port
     return f"http://{route.host}{'' if port == 80 else f':{port}'}{route.path}"
+
+
+@register.filter
+def breakable(text: str) -> SafeString:
+    """Text that may be broken after a slash, such as a long image name."""
+    return format_html_join(mark_safe("/<wbr>"), "{}", ((part,) for part in str(text).split("/")))
