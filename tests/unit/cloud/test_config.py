@@ -1,5 +1,6 @@
 """Settings are typed and loud when wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,10 @@ def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
 def test_a_home_too_deep_for_a_unix_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(config.ConfigError, match="BERTH_HOME"):
         read(tmp_path / ("deep" * 30))
+
+
+def test_every_setting_is_documented() -> None:
+    root = Path(config.__file__).parent.parent
+    read_here = set(re.findall(r'"((?:BERTH|DATABASE)_[A-Z_]+)"', (root / "cloud" / "config.py").read_text()))
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", (root / "docs" / "settings.md").read_text(), re.MULTILINE))
+    assert documented == read_here
