@@ -5,11 +5,14 @@ import os
 from celery import Celery
 from celery.signals import setup_logging
 
+from scheduler.schedule import SCHEDULE
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloud.settings")
 
 app = Celery("berth")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["scheduler"])
+app.conf.beat_schedule = SCHEDULE
 
 
 @setup_logging.connect

@@ -60,7 +60,7 @@ def configure(level: str = "INFO") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("django").handlers.clear()  # Django's own defaults: it goes through the root like all others
-    for chatty in ("docker", "urllib3", "asyncio", "celery.app.trace", "celery.worker.strategy"):
+    for chatty in ("docker", "urllib3", "asyncio", "celery.app.trace", "celery.worker.strategy", "celery.beat"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -7,19 +7,9 @@ from celery import shared_task
 from scheduler import discovery, inspection, reconciler, wake
 from scheduler.engine.base import EngineError
 from scheduler.etcd import EtcdUnavailable
+from scheduler.schedule import SWEEP_ALL, SWEEP_NODES, SWEEP_UNSETTLED
 from scheduler.store import reading, sweeping
 from scheduler.world import the_world
-
-SWEEP_UNSETTLED = "scheduler.sweep_unsettled"
-SWEEP_ALL = "scheduler.sweep_all"
-SWEEP_NODES = "scheduler.sweep_nodes"
-
-# Seconds between runs. The loop is prompt by events; these only bound how long a lost one is missed.
-SCHEDULE = {
-    "unsettled apps": {"task": SWEEP_UNSETTLED, "schedule": 5.0},
-    "nodes": {"task": SWEEP_NODES, "schedule": 10.0},
-    "all apps": {"task": SWEEP_ALL, "schedule": 60.0},
-}
 
 
 @shared_task(name=wake.RECONCILE)

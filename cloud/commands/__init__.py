@@ -11,7 +11,7 @@ import sys
 
 from cloud.config import ConfigError
 
-OWN = ("up", "down", "status", "logs", "test", "lint", "bench")
+OWN = ("up", "down", "status", "logs", "beat", "test", "lint", "bench")
 
 
 def run(argv: list[str]) -> int:

@@ -21,6 +21,7 @@ class Command(BaseCommand):
             pool="threads",
             concurrency=THREADS,
             loglevel="INFO",
+            quiet=True,
             without_gossip=True,  # workers need not know of each other
             without_mingle=True,
             without_heartbeat=True,
