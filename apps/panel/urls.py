@@ -27,7 +27,7 @@ class NameConverter:
         return value
 
 
-register_converter(NameConverter, "name")
+register_converter(NameConverter, "called")
 
 app = [
     path("", applications.AppPage.as_view(), name="app"),
@@ -49,7 +49,7 @@ group = [
     path("quota", groups.QuotaPage.as_view(), name="quota"),
     path("delete", groups.DeleteGroup.as_view(), name="delete-group"),
     path("apps/new", change_pages.NewApp.as_view(), name="new-app"),
-    path("apps/<name:app>/", include(app)),
+    path("apps/<called:app>/", include(app)),
 ]
 
 node = [
@@ -67,10 +67,10 @@ urlpatterns = [
     path("language", set_language, name="set_language"),
     path("groups/", groups.GroupList.as_view(), name="groups"),
     path("groups/new", groups.NewGroup.as_view(), name="new-group"),
-    path("groups/<name:group>/", include(group)),
+    path("groups/<called:group>/", include(group)),
     path("nodes/", nodes.NodeList.as_view(), name="nodes"),
     path("nodes/new", nodes.EnrolPage.as_view(), name="enrol"),
-    path("nodes/<name:node>/", include(node)),
+    path("nodes/<called:node>/", include(node)),
     path("operations/<uuid:operation>", operations.OperationPage.as_view(), name="operation"),
     path("operations/<uuid:operation>/cancel", operations.CancelOperation.as_view(), name="cancel-operation"),
     path("events/", events.EventsPage.as_view(), name="events"),

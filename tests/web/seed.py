@@ -299,7 +299,8 @@ def _images(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
     make_instance(app, nodes[0], 0, 1, State.HEALTHY, now)
     make_instance(app, nodes[1], 1, 2, State.HEALTHY, now)
     make_instance(
-        app, nodes[3], 2, 5, State.DRAINING, now, reason=because("node_lost", node="berth-4").as_dict(), process="unknown",
+        app, nodes[3], 2, 5, State.DRAINING, now,
+        reason=because("node_lost", node="berth-4").as_dict(), process="unknown",
         probes={"edge": {"up": False, "since": now.isoformat(), "detail": "L4TOUT", "sessions": 0}},
     )  # fmt: skip
     return app
@@ -369,7 +370,8 @@ def _operation(
         app=app, group=app.group, group_name=app.group.name, app_name=app.name, kind=kind, status=status,
         created_by=by, started_at=now - timedelta(seconds=95), ended_at=now if status.ended else None,
         steps=[
-            {"name": name, "status": state, "done": done, "of": of, "started_at": moment(began), "ended_at": moment(ended)}
+            {"name": name, "status": state, "done": done, "of": of, "started_at": moment(began),
+             "ended_at": moment(ended)}
             for name, state, done, of, began, ended in steps
         ],
         **columns,
