@@ -23,6 +23,7 @@ from scheduler.placement.profiles import SPREAD, Profile
 from scheduler.placement.state import State
 from scheduler.placement.values import Decision, Node, Request
 
+_OFTEN = 16  # kinds made between two looks at what is kept
 _FEW = 10_000  # requests that are recognised by being the same object
 KIND_BYTES = 128 << 20  # what may be kept about kinds; the ones that were not used for longest are dropped
 
@@ -34,7 +35,7 @@ class Cluster:
         self.state = State(nodes)
         self.profile = profile
         self._kinds: dict[tuple[str, Request], Kind] = {}
-        self._bytes = 0
+        self._made = 0
         self._seen: dict[int, tuple[Kind, Request]] = {}  # holds on to the request, so that no id is used twice
 
     def place(self, request: Request, profile: Profile | None = None) -> Decision:
@@ -86,8 +87,7 @@ class Cluster:
         self.state.update(node)
 
     def _place(self, kind: Kind, count: int) -> tuple[list[int], list[tuple[int, ...]]]:
-        if count > 1:
-            kind.refresh()
+        kind.check_version()
         if count > 1 and kind.repeats:
             chosen = fill(kind, count)
             nodes, times = np.unique(chosen, return_counts=True)
@@ -104,7 +104,7 @@ class Cluster:
 
     def _claim(self, kind: Kind, n: int) -> tuple[int, ...]:
         """Take what one instance needs; returns the positions of the devices it gets."""
-        self.state.claim(n, kind.need, kind.request.app)
+        self.state.claim(n, kind.amounts, kind.request.app)
         for port in kind.request.constraints.ports:
             self.state.taken(port)[n] = True
         given: list[int] = []
@@ -115,7 +115,7 @@ class Cluster:
         return tuple(given)
 
     def _release(self, kind: Kind, n: int, devices: tuple[int, ...]) -> None:
-        self.state.claim(n, kind.need, kind.request.app, -1)
+        self.state.claim(n, kind.amounts, kind.request.app, -1)
         for port in kind.request.constraints.ports:
             self.state.taken(port)[n] = False
         for table, wanted in kind.devices:
@@ -128,10 +128,10 @@ class Cluster:
         kind = self._kinds.pop(key, None)
         if kind is None:
             kind = Kind(self.state, key[1], profile)
-            self._bytes += kind.bytes
+            self._made += 1
+            if self._made % _OFTEN == 0:
+                self._drop_oldest()
         self._kinds[key] = kind  # the dict's order is that of the last use
-        if self._bytes > KIND_BYTES and len(self._kinds) > 1:
-            self._drop_oldest()
         return kind
 
     def _remember(self, request: Request) -> Kind:
@@ -142,9 +142,15 @@ class Cluster:
         return kind
 
     def _drop_oldest(self) -> None:
+        """Have no more kept than `KIND_BYTES`."""
+        kept = sum(kind.bytes for kind in self._kinds.values())
+        if kept <= KIND_BYTES:
+            return
         self._seen.clear()
-        while self._bytes > KIND_BYTES // 2 and len(self._kinds) > 1:
-            self._bytes -= self._kinds.pop(next(iter(self._kinds))).bytes
+        while kept > KIND_BYTES // 2 and self._kinds:
+            oldest = self._kinds.pop(next(iter(self._kinds)))
+            kept -= oldest.bytes
+            self.state.forget_listener(oldest)
         self.state.keep_only(set().union(*(kind.watched() for kind in self._kinds.values())))
 
 

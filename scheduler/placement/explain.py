@@ -13,7 +13,7 @@ from scheduler.placement.values import Bond, Request
 
 def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
     """How the nodes look to one more instance of the kind, `placed` of `wanted` being there already."""
-    kind.refresh()
+    kind.check_version()
     state = kind.state
     view = kind.view.at(np.arange(state.size))
     checks = tuple(check for constraint in kind.filters for check in constraint.checks(view))

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from scheduler.placement.filters import Check
-from scheduler.placement.state import FULL, Bools, Ints
+from scheduler.placement.state import FULL
+from scheduler.placement.types import Bools, Ints
 
 THOUSAND = 1000  # what `FULL` points are shown as
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.placement.kind import FEASIBLE, NEVER, Kind
-from scheduler.placement.state import Ints
+from scheduler.placement.keys import FEASIBLE, NEVER
+from scheduler.placement.kind import Kind
+from scheduler.placement.types import Ints
 
 _WIDEST = 64  # instances of one node that are looked at in one go
 
 
 def fill(kind: Kind, count: int) -> Ints:
     """The nodes for up to `count` instances, in order. The kind has to be one that `repeats`; nothing is claimed."""
-    kind.refresh()
-    nodes = _most_promising(kind.keys, count)
-    lowest = kind.keys[nodes]
+    keys = kind.all_keys()
+    nodes = _most_promising(keys, count)
+    lowest = keys[nodes]
     found_keys, found_nodes, found_turns = [lowest], [nodes], [np.zeros(len(nodes), np.int64)]
     turn, width = 1, 1
     while len(nodes):
@@ -42,21 +43,19 @@ def fill(kind: Kind, count: int) -> Ints:
         turn += width
         width = min(2 * width, _WIDEST)
     all_keys, all_nodes, all_turns = (np.concatenate(found) for found in (found_keys, found_nodes, found_turns))
-    chosen = np.lexsort((all_turns, all_nodes, -all_keys))[:count]
+    # all turns of a node that share a lowest key come before the next node's: keys of different nodes differ
+    chosen = np.lexsort((all_turns, -all_keys))[:count]
     picked: Ints = all_nodes[chosen]
     return picked
 
 
 def _most_promising(keys: Ints, count: int) -> Ints:
-    """The `count` nodes with the highest keys, of equal ones the first; an instance can go to no other."""
+    """The `count` nodes with the highest keys; an instance can go to no other."""
     feasible = np.flatnonzero(keys > FEASIBLE)
     if len(feasible) <= count:
         return feasible
-    of = keys[feasible]
-    least = np.partition(of, len(of) - count)[len(of) - count]
-    above = feasible[of > least]
-    level = feasible[of == least][: count - len(above)]
-    return np.concatenate((above, level))
+    promising: Ints = feasible[np.argpartition(keys[feasible], len(feasible) - count)[-count:]]
+    return promising
 
 
 def _threshold(found: list[Ints], count: int) -> int:

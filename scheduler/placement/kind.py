@@ -1,24 +1,32 @@
 """Equal requests are one kind: what was found out about the nodes for one holds for the next.
 
-A kind keeps a key per node, the weighted sum of its scores, or `NEVER`. Before it is used it catches up with the log:
-only the nodes that changed since are looked at again. Constraints and scores over a label's values are applied to
-values, not to nodes: the nodes lie sorted by value, the best of each stretch competes.
+Most kinds find their best node in the cells that all share (see `cells.py`). Others keep a key per node, and catch up
+with the log before they use them: only the nodes that changed since are looked at again. Constraints and scores over a
+label's values are applied to values, not to nodes: the nodes lie sorted by value, the best of each stretch competes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from scheduler.placement.cells import UNKNOWN, Search
 from scheduler.placement.devices import DeviceTable
-from scheduler.placement.filters import FILTERS, DomainFilter, Filter
+from scheduler.placement.filters import FILTERS, CountFilter, DomainFilter, Filter
+from scheduler.placement.keys import FEASIBLE, NEVER, REFUSED
 from scheduler.placement.profiles import Profile
-from scheduler.placement.scores import SCORES, DomainScore, Score
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.scores import SCORES, CountScore, DomainScore, Score
+from scheduler.placement.state import Layout, State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import DeviceRequest, Request
 from scheduler.placement.view import View
 
-NEVER = -(1 << 61)
-FEASIBLE = -(1 << 60)  # keys above this belong to nodes that fit
+Term = Callable[[Ints], Ints]  # from an app's counts on nodes to what that adds to their keys
+_SMALL = 20_000  # bytes of a kind without keys
+_MISSES = 4  # searches in a row without an answer, after which
+_PAUSE = 256  # so many requests use the keys without one
+_TABLE = 64  # counts for which a term is looked up
 
 
 class Kind:
@@ -30,6 +38,7 @@ class Kind:
         self.profile = profile
         self.view = View(state, request)
         self.need = self.view.need
+        self.amounts: list[int] = self.need.tolist()
         self.devices: tuple[tuple[DeviceTable, DeviceRequest], ...] = ()
         self._compile()
 
@@ -47,41 +56,90 @@ class Kind:
             for score in SCORES[name].of(state, request)
         ]
         self.domain_filters = [f for f in self.filters if isinstance(f, DomainFilter)]
-        self.domain_scores = [(weight, s) for weight, s in self.scores if isinstance(s, DomainScore)]
-        self.node_filters = [f for f in self.filters if not f.fixed and not isinstance(f, DomainFilter)]
+        self.domain_scores = [(weight * state.ranks, s) for weight, s in self.scores if isinstance(s, DomainScore)]
+        self.node_filters = [f for f in self.filters if not f.fixed and not isinstance(f, DomainFilter | CountFilter)]
         self.devices = tuple(
             (state.devices[device.name], device)
             for device in request.constraints.devices
             if device.name in state.devices
         )
-        self._compile_fixed()
+        self.node_scores = [
+            (weight * state.ranks, score)
+            for weight, score in self.scores
+            if not isinstance(score, DomainScore | CountScore) and type(score).points is not Score.points
+        ]
         labels = dict.fromkeys([f.label for f in self.domain_filters] + [s.label for _, s in self.domain_scores])
-        self.layout = state.layout(tuple(labels)) if labels else None
-        self.repeats = (
-            self.layout is None and all(f.repeats for f in self.filters) and all(s.repeats for _, s in self.scores)
-        )
-        self.keys = np.full(state.size, NEVER, np.int64)
-        self.epoch = -1
-        self.position = 0
+        self.labels = tuple(labels)
+        self.repeats = not labels and all(f.repeats for f in self.filters) and all(s.repeats for _, s in self.scores)
+        self._compile_counts()
+        self._settle_domains()
+        self.keys: Ints | None = None
+        self.search: Search | None = None
+        self.missed = self.pause = 0
+        self.searchable = all(f.slack_alone for f in self.node_filters) and len(self.node_scores) == 1
 
-    def _compile_fixed(self) -> None:
+    def _compile_counts(self) -> None:
+        """What follows from counts, by app."""
+        terms: dict[str, list[Term]] = {}
+        for found in self.filters:
+            if isinstance(found, CountFilter):
+                terms.setdefault(found.app, []).append(_refusal(found))
+        for weight, score in self.scores:
+            if isinstance(score, CountScore):
+                terms.setdefault(self.request.app, []).append(_weighted(weight * self.state.ranks, score))
+        self.terms: dict[str, Term] = {app: _sum(of) for app, of in terms.items()}
+
+    def _eligible(self) -> Bools:
         view = self.view.at(np.arange(self.state.size))
         eligible = np.ones(self.state.size, np.bool_)
         for found in self.filters:
             if found.fixed:
                 eligible &= found.passes(view)
+        return eligible
+
+    def _settle_domains(self) -> None:
+        if self.domain_filters:
+            large = (self.state.allocatable >= self.need[:, None]).all(axis=0)
+            eligible = self._eligible() & large
+            for domain in self.domain_filters:
+                domain.settle(eligible)
+
+    def fixed_keys(self) -> Ints:
+        """The part of all nodes' keys that follows from fixed properties alone, without their ranks."""
+        eligible = self._eligible()
+        view = self.view.at(np.arange(self.state.size))
         total = np.zeros(self.state.size, np.int64)
-        self.node_scores: list[tuple[int, Score]] = []
         for weight, score in self.scores:
             fixed = score.fixed(view)
             if fixed is not None:
                 total += weight * fixed
-            if not isinstance(score, DomainScore) and type(score).points is not Score.points:
-                self.node_scores.append((weight, score))
-        self.fixed = np.where(eligible, total, NEVER)
-        large = (self.state.allocatable >= self.need[:, None]).all(axis=0)
-        for domain in self.domain_filters:
-            domain.settle(eligible & large)
+        return np.where(eligible, total * self.state.ranks, NEVER)
+
+    def _open_keys(self) -> Ints:
+        """Begin to keep keys; `settled` is the part of them that is not looked at again when a node changes."""
+        state = self.state
+        self.settled = self.fixed_keys() + np.arange(state.size, 0, -1)
+        self._tables = {app: term(np.arange(_TABLE)).tolist() for app, term in self.terms.items()}
+        for app, term in self.terms.items():
+            self.settled += term(state.watch(app))
+        state.listen(self, set(self.terms))
+        self.layout = state.layout(self.labels) if self.labels else None
+        self.keys = np.full(state.size, NEVER, np.int64)
+        self.epoch = -1
+        self.position = 0
+        return self.keys
+
+    def count_changed(self, app: str, n: int, before: int, after: int) -> None:
+        """Hear that node `n` has another number of the app's instances."""
+        if 0 <= before < _TABLE and 0 <= after < _TABLE:
+            table = self._tables[app]
+            self.settled[n] += table[after] - table[before]
+        else:
+            self.counts_changed(app, np.array([n]), np.array([before]), np.array([after]))
+
+    def counts_changed(self, app: str, nodes: Ints, before: Ints, after: Ints) -> None:
+        term = self.terms[app]
+        self.settled[nodes] += term(after) - term(before)
 
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""
@@ -95,14 +153,17 @@ class Kind:
     @property
     def bytes(self) -> int:
         """About how much it keeps."""
-        return 3 * self.keys.nbytes
+        return _SMALL if self.keys is None else _SMALL + 4 * self.keys.nbytes
 
     def keys_at(self, nodes: Ints, extra: Ints | None = None) -> Ints:
         """The keys of these nodes, with `extra` more instances of the kind on each."""
         view = self.view.at(nodes, extra)
-        total: Ints = self.fixed.take(nodes)
+        total: Ints = self.settled.take(nodes)
         for weight, score in self.node_scores:
             total += weight * score.points(view)  # type: ignore[operator]  # only those that have some are here
+        if extra is not None and (term := self.terms.get(self.request.app)) is not None:
+            there = self.state.watch(self.request.app).take(nodes)
+            total += term(there + extra) - term(there)
         passes: Bools | None = None
         for constraint in self.node_filters:
             passes = constraint.passes(view) if passes is None else passes & constraint.passes(view)
@@ -110,46 +171,84 @@ class Kind:
             total = np.where(passes, total, NEVER)
         return total
 
-    def refresh(self) -> None:
-        """Catch up with what has changed on the nodes."""
+    def all_keys(self) -> Ints:
+        """Every node's key as it is now, in the order of `layout` when there is one."""
         state = self.state
-        if self.version != state.version:
-            self._compile()
+        self.check_version()
+        keys = self.keys if self.keys is not None else self._open_keys()
         if self.epoch == state.epoch and self.position == state.end:
-            return
+            return keys
         changed = state.log[self.position : state.end]
         nodes = np.arange(state.size) if self.epoch != state.epoch or len(changed) > state.size else changed
         self.epoch = state.epoch
         self.position = state.end
-        keys = self.keys_at(nodes)
-        self.keys[nodes if self.layout is None else self.layout.position.take(nodes)] = keys
+        keys[nodes if self.layout is None else self.layout.position.take(nodes)] = self.keys_at(nodes)
+        return keys
+
+    def check_version(self) -> None:
+        """Begin anew when fixed properties of some node have changed."""
+        if self.version != self.state.version:
+            self._compile()
 
     def best(self) -> int:
         """The node for one more instance, or -1 when none fits. Of equally good nodes, the first by name."""
-        self.refresh()
-        keys = self.keys
+        if self.version != self.state.version:
+            self._compile()
+        if self.pause:
+            self.pause -= 1
+        elif self.searchable:
+            search = self.search
+            if search is None or search.cells is not self.state.cells:
+                search = self._open_search()
+            if search is not None:
+                found = search.best()
+                if found != UNKNOWN:
+                    self.missed = 0
+                    return found
+                self.missed += 1
+                if self.missed == _MISSES:
+                    self.pause = _PAUSE
+        return self._best_by_keys()
+
+    def _open_search(self) -> Search | None:
+        """Begin to look at cells; None, once and for all, when that does not suit the kind."""
+        ((weight, score),) = self.node_scores
+        search = Search(self, self.state.open_cells(), score.slack_sign, weight // self.state.ranks)
+        self.searchable = search.sound and self.state.size > 0 and search.prepare()
+        self.search = search if self.searchable else None
+        return self.search
+
+    def _best_by_keys(self) -> int:
+        keys = self.all_keys()
         if not len(keys):
             return -1
         if self.layout is not None:
-            return self._best_by_stretch()
+            return self._best_by_stretch(keys, self.layout)
         n = int(keys.argmax())
         return n if keys[n] > FEASIBLE else -1
 
-    def _best_by_stretch(self) -> int:
-        layout = self.layout
-        assert layout is not None  # noqa: S101  # for mypy
-        tops: Ints = np.maximum.reduceat(self.keys, layout.starts)
+    def _best_by_stretch(self, keys: Ints, layout: Layout) -> int:
+        tops: Ints = np.maximum.reduceat(keys, layout.starts)
         for weight, score in self.domain_scores:
             tops = tops + weight * score.domain_points().take(layout.codes[score.label])
         for domain in self.domain_filters:
             tops = np.where(domain.allowed().take(layout.codes[domain.label]), tops, NEVER)
-        first = int(tops.argmax())
-        top = tops[first]
-        if top <= FEASIBLE:
+        stretch = tops.argmax()
+        if tops[stretch] <= FEASIBLE:
             return -1
-        equal = np.flatnonzero(tops == top) if len(tops) > 1 else (first,)
-        found = self.state.size
-        for stretch in equal:
-            start, end = layout.bounds[stretch], layout.bounds[stretch + 1]
-            found = min(found, int(layout.order[start + int(self.keys[start:end].argmax())]))
-        return found
+        start, end = layout.bounds[stretch], layout.bounds[stretch + 1]
+        return int(layout.order[start + keys[start:end].argmax()])
+
+
+def _refusal(constraint: CountFilter) -> Term:
+    return lambda counts: constraint.refuses(counts) * np.int64(REFUSED)
+
+
+def _weighted(weight: int, score: CountScore) -> Term:
+    return lambda counts: weight * score.count_points(counts)
+
+
+def _sum(terms: list[Term]) -> Term:
+    if len(terms) == 1:
+        return terms[0]
+    return lambda counts: np.sum([term(counts) for term in terms], axis=0)

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scheduler.placement.cells import Cells
 from scheduler.placement.devices import DeviceTable
 from scheduler.placement.labels import NODE, Expression, Operator
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.units import RESOURCES
 from scheduler.placement.values import Node, Taint
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
 FULL = 1 << 16  # a share of 1, in the arrays
+READY = "ready"
 _LOG_ENTRIES = 1 << 18
 
 
@@ -48,6 +48,14 @@ class Layout:
     codes: dict[str, Ints]  # label -> its code in each stretch
 
 
+class Listener(Protocol):
+    """Who keeps something that follows from an app's counts."""
+
+    def count_changed(self, app: str, n: int, before: int, after: int) -> None: ...
+
+    def counts_changed(self, app: str, nodes: Ints, before: Ints, after: Ints) -> None: ...
+
+
 class State:
     """Nodes and what is claimed on them. Figures are whole numbers: thousandths of a core, bytes, instances."""
 
@@ -58,8 +66,14 @@ class State:
         if len(self.index) != len(self.nodes):
             raise ValueError("two nodes have the same name")
         self.size = len(self.nodes)
+        self.ranks = 1 << self.size.bit_length()  # more than any rank by name
         self.allocatable = _columns(node.allocatable for node in self.nodes)
-        self.free = self.allocatable - _columns(node.reserved for node in self.nodes)
+        self._free = self.allocatable - _columns(node.reserved for node in self.nodes)
+        # what is free on each node, and the mean share that this is: written here first, as one node at a time is
+        # cheaper in lists, and brought into the arrays when someone asks for those
+        self.rows: list[list[int]] = self._free.T.tolist()
+        self.slacks: list[int] = []
+        self._behind: list[int] = []  # nodes of which the arrays have old figures
         self.apps: defaultdict[str, dict[int, int]] = defaultdict(dict)
         for n, node in enumerate(self.nodes):
             for app, count in node.apps.items():
@@ -67,23 +81,30 @@ class State:
                     self.apps[app][n] = count
         self.devices: dict[str, DeviceTable] = {}
         self._load_devices()
-        self.log = np.zeros(_LOG_ENTRIES, np.int32)
+        self.log = np.zeros(_LOG_ENTRIES, np.int64)
         self.end = 0  # of the log
         self.epoch = 0  # how often the log began anew
+        self.cells: Cells | None = None
         self.version = 0  # of all that no placement changes: labels, states, taints, capacity
         self._taken_ports: dict[int, Bools] = {}
         self._watched: dict[str, Ints] = {}
         self._tallies: dict[str, dict[str, Ints]] = {}
+        self._listeners: dict[str, list[Listener]] = {}
         self._forget()
 
     def _forget(self) -> None:
         """Drop what was derived from the nodes' fixed properties."""
         self.version += 1
+        self.cells = None
         self._slack_of = [np.maximum(self.allocatable[r], 1).tolist() for r in (0, 1)]
-        self.slack = self.mean_share(self.free[0], self.free[1], np.arange(self.size))
+        self._slack = self.mean_share(self.free[0], self.free[1], np.arange(self.size))
+        self.slacks = self._slack.tolist()
         self._masks: dict[Expression, Bools] = {}
         self._columns: dict[str, Column] = {}
         self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._taints: dict[Taint, Ints] | None = None
+        self._ready: Bools | None = None
+        self._images: dict[str, Bools] = {}
         self._tallies.clear()
 
     def _load_devices(self, changed: int | None = None) -> None:
@@ -102,15 +123,34 @@ class State:
 
     # changes
 
-    def claim(self, n: int, need: Ints, app: str, sign: int = 1) -> None:
+    @property
+    def free(self) -> Ints:
+        """What is free, a row a resource."""
+        if self._behind:
+            self._catch_up()
+        return self._free
+
+    @property
+    def slack(self) -> Ints:
+        """The mean share of CPU and memory that is free, in `FULL`ths."""
+        if self._behind:
+            self._catch_up()
+        return self._slack
+
+    def _catch_up(self) -> None:
+        behind = list(dict.fromkeys(self._behind))
+        self._behind.clear()
+        self._free[:, behind] = np.array([self.rows[n] for n in behind], np.int64).T
+        self._slack[behind] = [self.slacks[n] for n in behind]
+
+    def claim(self, n: int, need: Sequence[int], app: str, sign: int = 1) -> None:
         """Take `need` from node `n` for one instance of `app`; with `sign` -1, give it back."""
-        free = self.free
-        if sign > 0:
-            free[:, n] -= need
-        else:
-            free[:, n] += need
-        cpu, memory = free[:2, n].tolist()
-        self.slack[n] = (cpu * FULL // self._slack_of[0][n] + memory * FULL // self._slack_of[1][n]) >> 1
+        row = self.rows[n]
+        row[0] -= sign * need[0]
+        row[1] -= sign * need[1]
+        row[2] -= sign * need[2]
+        row[3] -= sign * need[3]
+        self._set_slack(n, row)
         self.count(app, n, sign)
         end = self.end
         if end == _LOG_ENTRIES:
@@ -119,16 +159,32 @@ class State:
         self.log[end] = n
         self.end = end + 1
 
+    def _set_slack(self, n: int, row: list[int]) -> None:
+        cpu, memory = self._slack_of[0][n], self._slack_of[1][n]
+        slack = (row[0] * FULL // cpu + row[1] * FULL // memory) >> 1
+        if self.cells is not None:
+            self.cells.moved(n, self.slacks[n], slack)
+        self.slacks[n] = slack
+        self._behind.append(n)
+
     def claim_many(self, chosen: Ints, times: Ints, need: Ints, app: str) -> None:
         """Take `need` from each of the nodes `chosen` (no node twice), `times` over."""
         self.free[:, chosen] -= need[:, None] * times
-        free = self.free[:2].take(chosen, 1)
-        self.slack[chosen] = self.mean_share(free[0], free[1], chosen)
+        if len(chosen) > self.size >> 3:
+            self.cells = None  # sorting them anew is faster
+        for n, row in zip(chosen.tolist(), self._free.take(chosen, 1).T.tolist(), strict=True):
+            self.rows[n] = row
+            self._set_slack(n, row)
         counts = self.apps[app]
         for n, more in zip(chosen.tolist(), times.tolist(), strict=True):
             counts[n] = counts.get(n, 0) + more
-        if app in self._watched:
-            self._watched[app][chosen] += times
+        watched = self._watched.get(app)
+        if watched is not None:
+            before = watched.take(chosen)
+            after = before + times
+            watched[chosen] = after
+            for listener in self._listeners.get(app, ()):
+                listener.counts_changed(app, chosen, before, after)
         for label, tally in self._tallies.get(app, {}).items():
             tally += np.bincount(self.column(label).codes.take(chosen), times, len(tally)).astype(np.int64)
         self.touch(chosen)
@@ -137,13 +193,15 @@ class State:
         """Note that `by` more instances of `app` are on node `n`."""
         counts = self.apps[app]
         now = counts.get(n, 0) + by
-        if now > 0:
+        if now:
             counts[n] = now
         else:
             counts.pop(n, None)
         watched = self._watched.get(app)
         if watched is not None:
-            watched[n] = max(now, 0)
+            watched[n] = now
+        for listener in self._listeners.get(app, ()):
+            listener.count_changed(app, n, now - by, now)
         tallies = self._tallies.get(app)
         if tallies:
             for label, tally in tallies.items():
@@ -166,7 +224,7 @@ class State:
         n = self.index[node.name]
         before, self.nodes[n] = self.nodes[n], node
         self.allocatable[:, n] = _figures(node.allocatable)
-        self.free[:, n] = self.allocatable[:, n] - _figures(node.reserved)
+        self.rows[n] = (self.allocatable[:, n] - _figures(node.reserved)).tolist()
         for app in {app for app, counts in self.apps.items() if n in counts} | set(node.apps):
             self.count(app, n, node.apps.get(app, 0) - self.apps[app].get(n, 0))
         for port, taken in self._taken_ports.items():
@@ -176,9 +234,10 @@ class State:
         for table in self.devices.values():
             table.update(n, node)
         if _fixed(before) != _fixed(node):
+            self._behind.append(n)
             self._forget()
         else:
-            self.slack[n] = self.mean_share(self.free[0, n : n + 1], self.free[1, n : n + 1], np.array([n]))[0]
+            self._set_slack(n, self.rows[n])
         self.touch(np.array([n]))
 
     # what others derive from it
@@ -239,9 +298,21 @@ class State:
                 found[list(counts)] = list(counts.values())
         return found
 
+    def listen(self, listener: Listener, apps: set[str]) -> None:
+        """Have the listener told of every change of these apps' counts from now on."""
+        for app in apps:
+            listeners = self._listeners.setdefault(app, [])
+            if listener not in listeners:
+                listeners.append(listener)
+
+    def forget_listener(self, listener: Listener) -> None:
+        for listeners in self._listeners.values():
+            if listener in listeners:
+                listeners.remove(listener)
+
     def keep_only(self, apps: set[str]) -> None:
         """Stop keeping the counts of all other apps up to date; nobody may hold on to theirs."""
-        for kept in (self._watched, self._tallies):
+        for kept in (self._watched, self._tallies, self._listeners):
             for app in kept.keys() - apps:
                 kept.pop(app)
 
@@ -266,11 +337,33 @@ class State:
 
     def taints(self) -> dict[Taint, Ints]:
         """Every taint with the nodes that have it."""
-        found: dict[Taint, list[int]] = {}
-        for n, node in enumerate(self.nodes):
-            for taint in node.taints:
-                found.setdefault(taint, []).append(n)
-        return {taint: np.array(nodes) for taint, nodes in found.items()}
+        if self._taints is None:
+            found: dict[Taint, list[int]] = {}
+            for n, node in enumerate(self.nodes):
+                for taint in node.taints:
+                    found.setdefault(taint, []).append(n)
+            self._taints = {taint: np.array(nodes) for taint, nodes in found.items()}
+        return self._taints
+
+    def open_cells(self) -> Cells:
+        """The nodes sorted for kinds that can tell few of them apart."""
+        if self.cells is None:
+            self.cells = Cells(self)
+        return self.cells
+
+    def ready(self) -> Bools:
+        """Which nodes take new instances."""
+        if self._ready is None:
+            self._ready = np.fromiter((node.state == READY for node in self.nodes), np.bool_, self.size)
+        return self._ready
+
+    def has_image(self, image: str) -> Bools:
+        """Which nodes have the image."""
+        found = self._images.get(image)
+        if found is None:
+            found = np.fromiter((image in node.images for node in self.nodes), np.bool_, self.size)
+            self._images[image] = found
+        return found
 
 
 def _columns(amounts: Iterable[object]) -> Ints:

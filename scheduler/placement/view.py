@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.units import RESOURCES
 from scheduler.placement.values import Request
 
@@ -14,14 +15,13 @@ _UNASKED = -(1 << 60)  # below whatever may be free: what is not asked for never
 class View:
     """`nodes`, each as it would be with `extra` more instances of the request on it (None: as it is)."""
 
-    __slots__ = ("_own", "_threshold", "extra", "need", "nodes", "request", "state")
+    __slots__ = ("_threshold", "extra", "need", "nodes", "request", "state")
 
     def __init__(self, state: State, request: Request) -> None:
         self.state = state
         self.request = request
         self.need = needed(request)
         self._threshold = np.where(self.need > 0, self.need, _UNASKED)[:, None]
-        self._own: Ints | None = None
         self.nodes: Ints = np.arange(state.size)
         self.extra: Ints | None = None
 
@@ -47,12 +47,10 @@ class View:
         free = self.free()
         return self.state.mean_share(free[0], free[1], self.nodes)
 
-    def own(self) -> Ints:
-        """How many instances of the request's app each node has."""
-        if self._own is None:
-            self._own = self.state.watch(self.request.app)
-        own: Ints = self._own.take(self.nodes)
-        return own if self.extra is None else own + self.extra
+    def count(self, app: str) -> Ints:
+        """How many instances of the app each node has."""
+        counts: Ints = self.state.watch(app).take(self.nodes)
+        return counts + self.extra if self.extra is not None and app == self.request.app else counts
 
 
 def needed(request: Request) -> Ints:

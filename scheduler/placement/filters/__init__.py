@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scheduler.placement.filters.affinity import AffinityFilter
 from scheduler.placement.filters.at_most import AtMostFilter
-from scheduler.placement.filters.base import Check, DomainFilter, Filter
+from scheduler.placement.filters.base import Check, CountFilter, DomainFilter, Filter
 from scheduler.placement.filters.devices import DeviceFilter
 from scheduler.placement.filters.labels import LabelFilter
 from scheduler.placement.filters.names import NameFilter
@@ -29,4 +29,4 @@ FILTERS: Sequence[type[Filter]] = (
     AffinityFilter,
 )
 
-__all__ = ["FILTERS", "Check", "DomainFilter", "Filter"]
+__all__ = ["FILTERS", "Check", "CountFilter", "DomainFilter", "Filter"]

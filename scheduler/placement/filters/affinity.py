@@ -2,42 +2,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduler.placement.filters.base import Check, DomainFilter, Filter
+from scheduler.placement.filters.base import Check, CountFilter, DomainFilter, Filter
 from scheduler.placement.labels import NODE
-from scheduler.placement.state import Bools, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Affinity, Bond, Request
 from scheduler.placement.view import View
 
 
-class AffinityFilter(Filter):
+class AffinityFilter(CountFilter):
     """With, or apart from, another app's instances on the same node; or apart from the app's own."""
 
     name = "affinity"
 
-    def __init__(self, state: State, request: Request, affinity: Affinity) -> None:
-        self.state = state
+    def __init__(self, affinity: Affinity) -> None:
         self.affinity = affinity
-        self.itself = affinity.app == request.app
-        self.counts = state.watch(affinity.app)
+        self.app = affinity.app
 
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Filter]:  # type: ignore[override]
         for affinity in request.constraints.affinities:
             alone = affinity.bond is Bond.WITH and affinity.app == request.app
             if affinity.label == NODE and not alone:
-                yield cls(state, request, affinity)
+                yield cls(affinity)
             else:
                 yield DomainAffinityFilter(state, request, affinity)
 
-    def passes(self, view: View) -> Bools:
-        there = self.counts.take(view.nodes)
-        if self.itself and view.extra is not None:
-            there = there + view.extra
-        passes: Bools = there > 0 if self.affinity.bond is Bond.WITH else there == 0
-        return passes
+    def refuses(self, counts: Ints) -> Bools:
+        refuses: Bools = counts == 0 if self.affinity.bond is Bond.WITH else counts > 0
+        return refuses
 
     def checks(self, view: View) -> Iterator[Check]:
-        counts = self.counts.copy()
+        counts = view.count(self.app)
         yield Check(
             self.name,
             phrase(self.affinity),
@@ -46,9 +42,6 @@ class AffinityFilter(Filter):
             lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
             lambda nodes: remedy(self.affinity),
         )
-
-    def watched(self) -> set[str]:
-        return {self.affinity.app}
 
 
 class DomainAffinityFilter(DomainFilter):

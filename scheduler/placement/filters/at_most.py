@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.model import Distinct
-from scheduler.placement.filters.base import Check, DomainFilter, Filter
+from scheduler.placement.filters.base import Check, CountFilter, DomainFilter, Filter
 from scheduler.placement.labels import NODE
-from scheduler.placement.state import Bools, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 
 
-class AtMostFilter(Filter):
+class AtMostFilter(CountFilter):
     """At most so many instances of the app on one node; with `distinct_nodes: required`, one."""
 
     name = "at_most"
@@ -31,12 +32,12 @@ class AtMostFilter(Filter):
             else:
                 yield AtMostPerValueFilter(state, request.app, limit.label, limit.most)
 
-    def passes(self, view: View) -> Bools:
-        passes: Bools = view.own() < self.most
-        return passes
+    def refuses(self, counts: Ints) -> Bools:
+        refuses: Bools = counts >= self.most
+        return refuses
 
     def checks(self, view: View) -> Iterator[Check]:
-        own = view.own()
+        own = view.count(self.app)
         yield Check(
             self.name,
             NODE,
@@ -48,9 +49,6 @@ class AtMostFilter(Filter):
 
     def _already(self) -> str:
         return "an instance of the app already" if self.most == 1 else f"{self.most} instances of the app already"
-
-    def watched(self) -> set[str]:
-        return {self.app}
 
 
 class AtMostPerValueFilter(DomainFilter):

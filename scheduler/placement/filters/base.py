@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 
@@ -31,6 +32,7 @@ class Filter:
 
     name: ClassVar[str]
     fixed: ClassVar[bool] = False  # whether no placement changes its verdict
+    slack_alone: ClassVar[bool] = False  # whether its verdict follows from what is free of CPU, memory, … alone
     repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
 
     @classmethod
@@ -49,6 +51,22 @@ class Filter:
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""
         return set()
+
+
+class CountFilter(Filter):
+    """A constraint whose verdict on a node follows from how many instances of `app` it has, and from nothing else."""
+
+    app: str
+
+    def refuses(self, counts: Ints) -> Bools:
+        """The verdict for nodes with so many instances: whether one more of the request is refused."""
+        raise NotImplementedError
+
+    def passes(self, view: View) -> Bools:
+        return ~self.refuses(view.count(self.app))
+
+    def watched(self) -> set[str]:
+        return {self.app}
 
 
 class DomainFilter(Filter):

@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 
 from scheduler.placement.filters.base import Check, Filter
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import WHOLE, DeviceRequest, Request
 from scheduler.placement.view import View
 

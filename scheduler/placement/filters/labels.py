@@ -5,7 +5,8 @@ from typing import Self
 
 from scheduler.placement.filters.base import Check, Filter
 from scheduler.placement.labels import Expression, parse
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 

@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 
 from scheduler.placement.filters.base import Check, Filter
-from scheduler.placement.state import Bools, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 

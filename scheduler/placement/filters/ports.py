@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Self
 
 from scheduler.placement.filters.base import Check, Filter
-from scheduler.placement.state import Bools, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 

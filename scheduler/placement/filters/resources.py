@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 
 from scheduler.placement.filters.base import Check, Filter
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.units import RESOURCES, amount
 from scheduler.placement.values import Request
 from scheduler.placement.view import View, needed
@@ -16,6 +17,7 @@ class ResourcesFilter(Filter):
     """CPU, memory, disk and instances: what is allocatable less what is reserved has to hold one more."""
 
     name = "resources"
+    slack_alone = True
 
     def __init__(self, state: State, request: Request) -> None:
         self.state = state

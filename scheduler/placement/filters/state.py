@@ -4,14 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Self
 
-import numpy as np
-
 from scheduler.placement.filters.base import Check, Filter
-from scheduler.placement.state import Bools, Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
-
-READY = "ready"
 
 
 class StateFilter(Filter):
@@ -21,9 +18,8 @@ class StateFilter(Filter):
     fixed = True
 
     def __init__(self, state: State) -> None:
-        self.states = [node.state for node in state.nodes]
-        self.names = state.names
-        self.ready = np.fromiter((s == READY for s in self.states), np.bool_, state.size)
+        self.nodes = state.nodes
+        self.ready = state.ready()
 
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Self]:
@@ -36,11 +32,11 @@ class StateFilter(Filter):
         yield Check(self.name, "state", self.passes(view), self._detail, self._failing, self._remedy)
 
     def _detail(self, n: int) -> str:
-        return f"the node is {self.states[n]}"
+        return f"the node is {self.nodes[n].state}"
 
     def _failing(self, nodes: Ints) -> str:
-        counts = Counter(self.states[n] for n in nodes.tolist())
+        counts = Counter(self.nodes[n].state for n in nodes.tolist())
         return ", ".join(f"{count} {state}" for state, count in counts.most_common())
 
     def _remedy(self, nodes: Ints) -> str:
-        return f"node {self.names[nodes[0]]} ready again"
+        return f"node {self.nodes[nodes[0]].name} ready again"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from scheduler.placement.scores.avoid import AvoidScore
 from scheduler.placement.scores.balance import BalanceScore
-from scheduler.placement.scores.base import DomainScore, Score
+from scheduler.placement.scores.base import CountScore, DomainScore, Score
 from scheduler.placement.scores.binpack import BinpackScore
 from scheduler.placement.scores.fragmentation import FragmentationScore
 from scheduler.placement.scores.image import ImageScore
@@ -28,4 +28,4 @@ SCORES: Mapping[str, type[Score]] = {
     )
 }
 
-__all__ = ["SCORES", "DomainScore", "Score"]
+__all__ = ["SCORES", "CountScore", "DomainScore", "Score"]

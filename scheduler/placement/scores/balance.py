@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.placement.scores.base import Score
-from scheduler.placement.state import FULL, Ints
+from scheduler.placement.state import FULL
+from scheduler.placement.types import Ints
 from scheduler.placement.view import View
 
 

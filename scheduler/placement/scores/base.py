@@ -11,7 +11,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from scheduler.placement.state import Ints, State
+from scheduler.placement.state import State
+from scheduler.placement.types import Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 
@@ -20,6 +21,7 @@ class Score:
     """One preference of one request. Made anew whenever a fixed property of some node changes."""
 
     name: ClassVar[str]
+    slack_sign: ClassVar[int] = 0  # 1 or -1 when `points` are the view's slack, times that
     repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
 
     @classmethod
@@ -42,6 +44,21 @@ class Score:
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""
         return set()
+
+
+class CountScore(Score):
+    """A preference whose points for a node follow from how many instances of the request's app it has alone."""
+
+    def count_points(self, counts: Ints) -> Ints:
+        """The points of nodes with so many instances."""
+        raise NotImplementedError
+
+    def points(self, view: View) -> Ints:
+        """For explanations; placements look at a node's points again when its count changes only."""
+        return self.count_points(view.count(self.request.app))
+
+    def watched(self) -> set[str]:
+        return {self.request.app}
 
 
 class DomainScore(Score):

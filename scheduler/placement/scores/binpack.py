@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from scheduler.placement.scores.base import Score, instance_share
-from scheduler.placement.state import Ints
+from scheduler.placement.types import Ints
 from scheduler.placement.view import View
 
 
@@ -9,6 +9,7 @@ class BinpackScore(Score):
     """The mean share of the node's CPU and memory that is reserved then: the fullest node first."""
 
     name = "binpack"
+    slack_sign = -1
 
     def fixed(self, view: View) -> Ints:
         return instance_share(view)

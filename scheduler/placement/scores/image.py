@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.placement.scores.base import Score
-from scheduler.placement.state import FULL, Ints
+from scheduler.placement.state import FULL
+from scheduler.placement.types import Ints
 from scheduler.placement.view import View
 
 _LARGE = 1 << 30  # bytes; fetching more than this is as bad as it gets
@@ -20,5 +21,5 @@ class ImageScore(Score):
         if not image:
             return None
         cost = FULL * min(self.request.image_bytes or _SMALL, _LARGE) // _LARGE
-        nodes = self.state.nodes
-        return np.fromiter((0 if image in nodes[n].images else -cost for n in view.nodes.tolist()), np.int64)
+        missing: Ints = ~self.state.has_image(image).take(view.nodes) * np.int64(-cost)
+        return missing

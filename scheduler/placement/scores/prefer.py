@@ -4,7 +4,8 @@ import numpy as np
 
 from scheduler.placement.labels import parse
 from scheduler.placement.scores.base import Score
-from scheduler.placement.state import FULL, Ints
+from scheduler.placement.state import FULL
+from scheduler.placement.types import Ints
 from scheduler.placement.view import View
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from scheduler.model import Distinct
 from scheduler.placement.labels import NODE
-from scheduler.placement.scores.base import DomainScore, Score
-from scheduler.placement.state import FULL, Ints, State
+from scheduler.placement.scores.base import CountScore, DomainScore, Score
+from scheduler.placement.state import FULL, State
+from scheduler.placement.types import Ints
 from scheduler.placement.values import Request
-from scheduler.placement.view import View
 
 
-class SpreadScore(Score):
+class SpreadScore(CountScore):
     """Takes `FULL` points for each instance of the app that the node has already.
 
     The points do not shrink as the counts grow: the hundredth instance is spread as strictly as the second.
@@ -26,11 +26,8 @@ class SpreadScore(Score):
         for label in labels:
             yield cls(state, request) if label == NODE else SpreadOverLabelScore(state, request, label)
 
-    def points(self, view: View) -> Ints:
-        return view.own() * -FULL
-
-    def watched(self) -> set[str]:
-        return {self.request.app}
+    def count_points(self, counts: Ints) -> Ints:
+        return counts * -FULL
 
 
 class SpreadOverLabelScore(DomainScore):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from scheduler.placement.scores.base import Score, named
-from scheduler.placement.state import FULL, Ints
+from scheduler.placement.state import FULL
+from scheduler.placement.types import Ints
 from scheduler.placement.view import View
 
 
