@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.applications import services
 from apps.applications.fields import NumberField
 from apps.applications.forms import NewAppForm, SpecForm
-from apps.applications.models import App
+from apps.applications.models import App, Release
 from apps.applications.pages import AppLivePage
 from apps.applications.permissions import get_app
 from apps.errors import Conflict, Invalid, invalid
@@ -54,11 +54,12 @@ class AppSettings(AppLivePage):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         context = self.context(request.user, request.GET, **kwargs)
-        return self._show(context, SpecForm(spec=context["spec"]))
+        return self._show(context, context["app"].release, SpecForm(spec=context["spec"]))
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         app = get_app(request.user, kwargs["group"], kwargs["app"], Role.DEVELOPER)
-        form = SpecForm(request.POST, spec=app.release.spec)
+        base = self._base(request, app)
+        form = SpecForm(request.POST, spec=base.spec)
         if form.is_valid():
             try:
                 services.change_app(request.user, app, form.changes())
@@ -66,10 +67,16 @@ class AppSettings(AppLivePage):
                 form.refuse(problem)
             else:
                 return redirect("app", app.group.name, app.name)
-        return self._show(self.context(request.user, request.GET, **kwargs), form)
+        return self._show(self.context(request.user, request.GET, **kwargs), base, form)
 
-    def _show(self, context: Context, form: SpecForm) -> HttpResponse:
-        shown = {**context, "form": form, "live_url": live_url(self.request)}
+    def _base(self, request: HttpRequest, app: App) -> Release:
+        """The release that the form showed: what differs from it is what its user changed."""
+        number = request.POST.get("base", "")
+        shown = app.releases.filter(number=int(number)).first() if number.isdecimal() and len(number) < 10 else None
+        return shown or app.release
+
+    def _show(self, context: Context, base: Release, form: SpecForm) -> HttpResponse:
+        shown = {**context, "base": base.number, "form": form, "live_url": live_url(self.request)}
         return render(self.request, self.template, shown, status=422 if form.refused else 200)
 
 

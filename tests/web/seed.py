@@ -12,11 +12,12 @@ from apps.accounts.models import User
 from apps.accounts.services import create_token
 from apps.applications import secrets
 from apps.applications.models import App, Instance, Release, Route
-from apps.applications.releases import Content
+from apps.applications.releases import Content, held
 from apps.applications.spec import parse, with_port
 from apps.events.models import Event
 from apps.events.services import record
 from apps.groups.models import Group, Membership, Role
+from apps.groups.services import FIGURES
 from apps.nodes.models import Node
 from apps.operations.models import Operation
 from scheduler.lifecycle import State
@@ -59,8 +60,8 @@ def seed(now: datetime | None = None) -> Seed:
     admin = User.objects.create_superuser("admin", "ops@example.com", PASSWORD)
     create_token(admin, "ci-deploy", now + timedelta(days=60))
     nodes = _nodes(now)
-    shop = _group("shop", "10.96.0.0/22", 8000, 16 * GIB, 100 * GIB, 40)
-    data = _group("data", "10.96.4.0/22", 16000, 64 * GIB, 500 * GIB, 20)
+    shop = _group("shop", "10.96.0.0/22", 6000, 3 * GIB, 20 * GIB, 20)
+    data = _group("data", "10.96.4.0/22", 16000, 112 * GIB, 500 * GIB, 20)
     for group, user, role in (
         (shop, "lin", Role.OWNER),
         (shop, "maya", Role.DEVELOPER),
@@ -69,7 +70,7 @@ def seed(now: datetime | None = None) -> Seed:
     ):
         Membership.objects.create(group=group, user=people[user], role=role)
     by = people["maya"]
-    return Seed(
+    berth = Seed(
         admin,
         people["lin"],
         by,
@@ -85,6 +86,17 @@ def seed(now: datetime | None = None) -> Seed:
         worker=_worker(shop, by, now),
         warehouse=_warehouse(data, nodes, by, now),
     )
+    for group in (shop, data):
+        _reserve(group)
+    return berth
+
+
+def _reserve(group: Group) -> None:
+    """Reserve what the group's apps do reserve."""
+    reserved = sum((held(app) for app in group.apps.select_related("release")), Resources())
+    for figure in FIGURES:
+        setattr(group, f"reserved_{figure}", getattr(reserved, figure))
+    group.save()
 
 
 def _nodes(now: datetime) -> list[Node]:
@@ -134,16 +146,7 @@ def _nodes(now: datetime) -> list[Node]:
 
 def _group(name: str, subnet: str, cpu: int, memory: int, disk: int, instances: int) -> Group:
     return Group.objects.create(
-        name=name,
-        subnet=subnet,
-        quota_cpu=cpu,
-        quota_memory=memory,
-        quota_disk=disk,
-        quota_instances=instances,
-        reserved_cpu=cpu * 6 // 10,
-        reserved_memory=memory * 85 // 100,
-        reserved_disk=disk // 10,
-        reserved_instances=instances // 3,
+        name=name, subnet=subnet, quota_cpu=cpu, quota_memory=memory, quota_disk=disk, quota_instances=instances
     )
 
 
@@ -205,7 +208,7 @@ def _web(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
     routes = [{"host": "shop.example.test"}, {"host": "www.example.test", "path": "/shop"}]
     first = {"image": "registry.example.com/shop/web:1.3", "replicas": 2, "env": env, "routes": routes[:1]}
     second = {**first, "image": "registry.example.com/shop/web:1.4", "env": {**env, "LOG_LEVEL": "warning"}}
-    third = {**second, "replicas": 3, "resources": {"memory": "128MiB"}, "routes": routes}
+    third = {**second, "replicas": 3, "resources": {"memory": "384MiB", "disk": "1GiB"}, "routes": routes}
     app = make_app(group, "web", by, first, second, third, status="healthy", settled=True, next_generation=9)
     app.last_good = app.release
     app.save()
@@ -321,7 +324,7 @@ def _warehouse(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
     spec = {
         "image": "registry.example.com/data/warehouse:3",
         "replicas": 2,
-        "resources": {"cpu": 6, "memory": "48GiB"},
+        "resources": {"cpu": 6, "memory": "48GiB", "disk": "100GiB"},
         "placement": {"require": ["disk == ssd"]},
     }
     why = explanation(nodes).as_dict()
