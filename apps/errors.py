@@ -60,9 +60,9 @@ class Conflict(Problem):
 class Invalid(Problem):
     code = "invalid"
 
-    def __init__(self, errors: Iterable[FieldError]) -> None:
+    def __init__(self, errors: Iterable[FieldError], code: str = "") -> None:
         errors = tuple(errors)
-        super().__init__(" ".join(f"{e.field}: {e.message}" for e in errors), errors=errors)
+        super().__init__(" ".join(f"{e.field}: {e.message}" for e in errors), code, errors)
 
 
 def invalid(field: str, code: str, message: str) -> Invalid:

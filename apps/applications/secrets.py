@@ -1,4 +1,4 @@
-"""Environment values at rest: encrypted under keys of their own.
+"""Secrets at rest, above all the values of environments: encrypted under keys of their own.
 
 `settings.BERTH_ENV_KEYS` holds Fernet keys, newest first. Everything is written with the first and read with any, so a
 key is rotated by putting a new one in front, running `manage.py rotate_env_keys`, and dropping the old one.
@@ -24,13 +24,26 @@ class Undecryptable(Exception):
 
 def encrypt(env: Mapping[str, str]) -> bytes:
     """The environment under the newest key."""
-    return _fernet().encrypt(_canonical(env))
+    return encrypt_bytes(_canonical(env))
 
 
 def decrypt(stored: bytes | memoryview) -> dict[str, str]:
     """The environment that `encrypt` was given. Raises `Undecryptable`."""
-    env: dict[str, str] = json.loads(_open(stored))
+    env: dict[str, str] = json.loads(decrypt_bytes(stored))
     return env
+
+
+def encrypt_bytes(content: bytes) -> bytes:
+    """Anything else that is as secret as an environment."""
+    return _fernet().encrypt(content)
+
+
+def decrypt_bytes(stored: bytes | memoryview) -> bytes:
+    """What `encrypt_bytes` was given. Raises `Undecryptable`."""
+    try:
+        return _fernet().decrypt(bytes(stored))  # PostgreSQL hands out memoryviews
+    except InvalidToken:
+        raise Undecryptable from None
 
 
 def rotate(stored: bytes | memoryview) -> bytes:
@@ -58,13 +71,6 @@ def masked(env: Mapping[str, str]) -> dict[str, str]:
 
 def _canonical(env: Mapping[str, str]) -> bytes:
     return json.dumps(dict(env), sort_keys=True, separators=(",", ":")).encode()
-
-
-def _open(stored: bytes | memoryview) -> bytes:
-    try:
-        return _fernet().decrypt(bytes(stored))  # PostgreSQL hands out memoryviews
-    except InvalidToken:
-        raise Undecryptable from None
 
 
 def _fernet() -> MultiFernet:

@@ -98,6 +98,16 @@ def system_of(node: Node) -> Resources:
     return Resources(node.system_cpu, node.system_memory, node.system_disk)
 
 
+def capacity_of(node: Node) -> Resources:
+    """What its engine has, the system's share included."""
+    return Resources(node.capacity_cpu, node.capacity_memory, node.capacity_disk, node.capacity_instances)
+
+
+def reserved_of(node: Node) -> Resources:
+    """What the instances that are placed here have claimed."""
+    return Resources(node.reserved_cpu, node.reserved_memory, node.reserved_disk, node.reserved_instances)
+
+
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)

@@ -1,0 +1,135 @@
+"""Yourself, your tokens, and for admins the users, in the API."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts import services
+from apps.accounts.models import User
+from apps.errors import NotFound
+from apps.groups.models import Role
+from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.serializers import Body
+from apps.rest.views import AdminResource, Resource
+
+
+class OwnGroup(serializers.Serializer):
+    name = serializers.CharField(source="group.name")
+    role = serializers.ChoiceField(Role.choices)
+
+
+class TokenSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    prefix = serializers.CharField(help_text="Its first characters")
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewTokenSerializer(TokenSerializer):
+    token = serializers.CharField(help_text="Shown once")
+
+
+class NewToken(Body):
+    name = serializers.CharField(max_length=60)
+    expires_at = serializers.DateTimeField(allow_null=True, default=None)
+
+
+class UserSerializer(serializers.Serializer):
+    username = serializers.CharField()
+    email = serializers.CharField()
+    admin = serializers.BooleanField(source="is_superuser")
+    active = serializers.BooleanField(source="is_active")
+    created_at = serializers.DateTimeField(source="date_joined")
+    last_login = serializers.DateTimeField(allow_null=True)
+
+
+class MeSerializer(UserSerializer):
+    groups = OwnGroup(many=True, source="own_groups")
+
+
+class NewUser(Body):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(
+        max_length=128, allow_null=True, default=None, trim_whitespace=False, help_text="Without one, no login"
+    )
+    email = serializers.EmailField(default="", allow_blank=True)
+    admin = serializers.BooleanField(default=False)
+
+
+class UserChanges(Body):
+    active = serializers.BooleanField()
+
+
+class Me(Resource):
+    @extend_schema(operation_id="me_get", responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Who you are, and your groups."""
+        user = self.user
+        user.own_groups = user.memberships.select_related("group").order_by("group__name")
+        return Response(MeSerializer(user).data)
+
+
+class Tokens(Resource):
+    @extend_schema(operation_id="tokens_list", parameters=PARAMETERS, responses=page_of(TokenSerializer))
+    def get(self, request: Request) -> Response:
+        """Your API tokens."""
+        return answer_page(request, self.user.api_tokens.all(), TokenSerializer, ["id"])
+
+    @extend_schema(operation_id="tokens_create", request=NewToken, responses={201: NewTokenSerializer})
+    def post(self, request: Request) -> Response:
+        """Make a token. The answer holds it; it cannot be shown again."""
+        data = self.body(NewToken)
+        token, secret = services.create_token(self.user, data["name"], data["expires_at"])
+        return Response({**TokenSerializer(token).data, "token": secret}, 201)
+
+
+class Token(Resource):
+    @extend_schema(operation_id="tokens_revoke", responses={204: None})
+    def delete(self, request: Request, token: int) -> Response:
+        """End one of your tokens at once."""
+        found = self.user.api_tokens.filter(pk=token).first()
+        if found is None:
+            raise NotFound
+        services.revoke_token(self.user, found)
+        return Response(status=204)
+
+
+class Users(AdminResource):
+    @extend_schema(operation_id="users_list", parameters=PARAMETERS, responses=page_of(UserSerializer))
+    def get(self, request: Request) -> Response:
+        """Everyone. For admins."""
+        return answer_page(request, User.objects.all(), UserSerializer, ["id"])
+
+    @extend_schema(operation_id="users_create", request=NewUser, responses={201: UserSerializer})
+    def post(self, request: Request) -> Response:
+        """Let someone in. For admins."""
+        data = self.body(NewUser)
+        user = services.create_user(
+            self.user, data["username"], data["password"], email=data["email"], admin=data["admin"]
+        )
+        return Response(UserSerializer(user).data, 201)
+
+
+class UserDetail(AdminResource):
+    @extend_schema(operation_id="users_get", responses=UserSerializer)
+    def get(self, request: Request, username: str) -> Response:
+        """One user. For admins."""
+        return Response(UserSerializer(_user(username)).data)
+
+    @extend_schema(operation_id="users_change", request=UserChanges, responses=UserSerializer)
+    def patch(self, request: Request, username: str) -> Response:
+        """Deactivate a user, or take them back. For admins."""
+        user = services.set_active(self.user, _user(username), self.body(UserChanges)["active"])
+        return Response(UserSerializer(user).data)
+
+
+def _user(username: str) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise NotFound
+    return user

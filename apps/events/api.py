@@ -1,0 +1,53 @@
+"""History in the API."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.events.messages import sentence
+from apps.events.models import Event
+from apps.events.permissions import visible_events
+from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.filters import filtered
+from apps.rest.serializers import Reason
+from apps.rest.views import Resource
+
+FILTERS = {
+    "group": "group__name",
+    "app": "app__name",
+    "node": "node__name",
+    "operation": "operation_id",
+    "kind": "kind",
+}
+
+
+class EventSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    message = serializers.SerializerMethodField(help_text="The sentence, in the language of the request")
+    params = serializers.DictField()
+    reason = Reason(allow_null=True)
+    actor = serializers.CharField(source="actor.username", default=None, allow_null=True)
+    group = serializers.CharField(source="group.name", default=None, allow_null=True)
+    app = serializers.CharField(source="app.name", default=None, allow_null=True)
+    node = serializers.CharField(source="node.name", default=None, allow_null=True)
+    operation = serializers.UUIDField(source="operation_id", allow_null=True)
+
+    def get_message(self, event: Event) -> str:
+        return sentence(event.kind, event.params, event.reason)
+
+
+class Events(Resource):
+    @extend_schema(
+        operation_id="events_list",
+        parameters=[*PARAMETERS, *(OpenApiParameter(name, str) for name in FILTERS)],
+        responses=page_of(EventSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        """What happened in your groups, newest first; for admins everywhere."""
+        events = visible_events(self.user).select_related("actor", "group", "app", "node")
+        return answer_page(request, filtered(request, events, FILTERS), EventSerializer, ["id"], newest_first=True)

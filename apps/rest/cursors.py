@@ -1,0 +1,99 @@
+"""Pages of long lists. A cursor names the last item of the page before, so what is added meanwhile moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core import signing
+from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.errors import invalid
+
+DEFAULT_LIMIT = 50
+MOST = 200
+
+PARAMETERS = [
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
+        description="Items a page",
+    ),
+    OpenApiParameter("cursor", str, description="From `next` of the page before"),
+]
+
+
+def page_of(one: type[serializers.BaseSerializer]) -> serializers.Serializer:
+    """The schema of a page."""
+    return inline_serializer(
+        one.__name__.removesuffix("Serializer") + "Page",
+        {
+            "items": one(many=True),
+            "next": serializers.CharField(allow_null=True, help_text="Address of the next page, null on the last"),
+        },
+    )
+
+
+def answer_page(
+    request: Request,
+    rows: QuerySet[Any],
+    show: type[serializers.BaseSerializer],
+    key: Sequence[str],
+    *,
+    newest_first: bool = False,
+    context: dict[str, Any] | None = None,
+) -> Response:
+    """One page of `rows`, ordered by the fields of `key`, which together are unique."""
+    limit = _limit(request.query_params.get("limit"))
+    rows = rows.order_by(*(f"-{field}" if newest_first else field for field in key))
+    if cursor := request.query_params.get("cursor"):
+        rows = rows.filter(_after(key, _load(request, cursor), newest_first))
+    items = list(rows[: limit + 1])  # one more than is shown tells whether there is a next page
+    more, items = len(items) > limit, items[:limit]
+    data = show(items, many=True, context={"request": request, **(context or {})}).data
+    return Response({"items": data, "next": _next(request, items[-1], key) if more else None})
+
+
+def _limit(value: str | None) -> int:
+    if value is None:
+        return DEFAULT_LIMIT
+    if not (value.isascii() and value.isdigit() and len(value) < 5 and 1 <= int(value) <= MOST):
+        raise invalid("limit", "out_of_range", _("This is from %(low)s to %(high)s.") % {"low": 1, "high": MOST})
+    return int(value)
+
+
+def _after(key: Sequence[str], values: Sequence[Any], newest_first: bool) -> Q:
+    """Rows behind `values` in the order of `key`: (a, b) > (x, y) is a > x, or a = x and b > y."""
+    beyond = "lt" if newest_first else "gt"
+    found, equal = Q(pk__in=()), Q()
+    for field, value in zip(key, values, strict=True):
+        found |= equal & Q(**{f"{field}__{beyond}": value})
+        equal &= Q(**{field: value})
+    return found
+
+
+def _next(request: Request, last: Model, key: Sequence[str]) -> str:
+    values = [getattr(last, field) for field in key]
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    query = request.query_params.copy()
+    query["cursor"] = signing.dumps(plain, salt=_salt(request))
+    return f"{request.path}?{query.urlencode()}"
+
+
+def _load(request: Request, cursor: str) -> list[Any]:
+    try:
+        values: list[Any] = signing.loads(cursor, salt=_salt(request))
+    except signing.BadSignature:
+        raise invalid("cursor", "invalid", _("This is no cursor of this list.")) from None
+    return values
+
+
+def _salt(request: Request) -> str:
+    """Cursors are signed for their list, so that what comes back is what was handed out and needs no further check."""
+    return f"berth.cursor:{request.path}"

@@ -1,0 +1,39 @@
+"""Reading request bodies: JSON, of bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from apps.rest.problems import TooLarge
+
+
+class JSON(BaseParser):
+    """A JSON object. No body at all is an empty one."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        text = stream.read(limit + 1)
+        if len(text) > limit:
+            raise TooLarge(limit)
+        try:
+            value = json.loads(text or b"{}", parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise ParseError(_("This is not JSON: %(error)s") % {"error": error}) from None
+        if not isinstance(value, dict):
+            raise ParseError(_("The body is a JSON object."))
+        return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

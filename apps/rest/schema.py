@@ -1,0 +1,42 @@
+"""The OpenAPI description: what every operation has in common, said once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+from apps.rest.idempotency import HEADER
+from apps.rest.problems import MEDIA_TYPE
+from apps.rest.serializers import Problem
+from apps.rest.views import CHANGES, Resource
+
+_DRY_RUN = OpenApiParameter("dry_run", bool, description="Answer as if, and change nothing")
+_KEY = OpenApiParameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="The same request with the same key is carried out once; kept for a day",
+)
+
+
+class Schema(AutoSchema):
+    def get_override_parameters(self) -> list[OpenApiParameter]:
+        if not isinstance(self.view, Resource) or self.method not in CHANGES:
+            return []
+        return [_DRY_RUN, _KEY] if self.method == "POST" else [_DRY_RUN]
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction)
+        bodies["default"] = self._get_response_for_code(Problem, "default", [MEDIA_TYPE], direction)
+        bodies["default"]["description"] = "A problem (RFC 9457)"
+        return bodies
+
+
+def refuse_unknown_fields(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Say of every request body that it takes no other fields."""
+    for name, component in result.get("components", {}).get("schemas", {}).items():
+        if name.endswith("Request") and component.get("type") == "object":
+            component["additionalProperties"] = False
+    return result

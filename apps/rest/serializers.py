@@ -1,0 +1,140 @@
+"""Shapes that several resources share: strict bodies, amounts, reasons, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.events.messages import reason_text
+from apps.fields import NAME_PATTERN
+from apps.quantities import parse_bytes, parse_cpu, show_cpu
+from scheduler.model import Resources
+
+MOST = 1 << 60  # far above any cluster, and within what databases count with
+
+
+class Body(serializers.Serializer):
+    """What a request may say. Fields that are not listed are refused."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        errors: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            unknown = serializers.ErrorDetail(_("There is no such field."), code="unknown_field")
+            errors = {name: [unknown] for name in data if name not in self.fields}
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            errors |= error.detail
+        if errors:
+            raise serializers.ValidationError(errors)
+        return value
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": 40})
+class NameField(serializers.Field):
+    """A name for something new; the service checks it."""
+
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError(_("This is a string."), code="invalid_type")
+        return data
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class NoBody(Body):
+    """An empty object, or no body at all."""
+
+
+class _Amount(serializers.Field):
+    """0 or more of something, written in one of the ways of `apps.quantities`."""
+
+    parse: Callable[[object], int]
+
+    def to_internal_value(self, data: object) -> int:
+        try:
+            amount = type(self).parse(data)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error), code="invalid_quantity") from None
+        if not 0 <= amount <= MOST:
+            raise serializers.ValidationError(_("This is 0 or more, and not absurdly much."), code="out_of_range")
+        return amount
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
+_NUMBER_OR_TEXT = {"oneOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}
+
+
+@extend_schema_field(_NUMBER_OR_TEXT | {"description": "Cores, such as 0.25 or “250m”"})
+class Cpu(_Amount):
+    parse = staticmethod(parse_cpu)
+
+
+@extend_schema_field(_NUMBER_OR_TEXT | {"description": "Bytes, as a number or such as “64MiB”"})
+class Bytes(_Amount):
+    parse = staticmethod(parse_bytes)
+
+
+class Quota(Body):
+    cpu = Cpu()
+    memory = Bytes()
+    disk = Bytes(default=0)
+    instances = serializers.IntegerField(min_value=0, max_value=1_000_000)
+
+    @staticmethod
+    def value(data: Mapping[str, int]) -> Resources:
+        return Resources(data["cpu"], data["memory"], data["disk"], data["instances"])
+
+
+class Amounts(serializers.Serializer):
+    """`scheduler.model.Resources` in figures to reckon with; `of` makes them from what is shown."""
+
+    def __init__(self, *args: Any, of: Callable[[Any], Resources] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._of = of
+
+    def get_attribute(self, instance: Any) -> Resources:
+        return self._of(instance) if self._of else super().get_attribute(instance)
+
+    cpu = serializers.SerializerMethodField(help_text="Cores")
+    memory = serializers.IntegerField(help_text="Bytes")
+    disk = serializers.IntegerField(help_text="Bytes")
+    instances = serializers.IntegerField()
+
+    def get_cpu(self, amounts: Resources) -> float:
+        return show_cpu(amounts.cpu)
+
+
+class Reason(serializers.Serializer):
+    """Why something is as it is."""
+
+    code = serializers.CharField()
+    params = serializers.DictField()
+    message = serializers.SerializerMethodField(help_text="The sentence, in the language of the request")
+
+    def get_message(self, reason: Mapping[str, Any]) -> str:
+        return reason_text(reason)
+
+
+class ProblemError(serializers.Serializer):
+    field = serializers.CharField(help_text="Its path, such as `routes[0].host`")
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class Problem(serializers.Serializer):
+    """RFC 9457."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable")
+    detail = serializers.CharField()
+    errors = ProblemError(many=True)
