@@ -63,7 +63,7 @@ class DomainAffinityFilter(DomainFilter):
         allowed: Bools
         if self.affinity.bond is Bond.WITH:
             allowed = self.tally > 0
-            if self.itself and not self.tally.any():
+            if self.itself and not self.tally[:-1].any():
                 allowed[:] = True
             allowed[-1] = False
         else:

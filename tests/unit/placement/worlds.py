@@ -1,0 +1,112 @@
+"""Random nodes and requests, small enough that every rule bites."""
+
+from __future__ import annotations
+
+from random import Random
+
+from scheduler.model import Distinct, PlacementRules, Resources
+from scheduler.placement import (
+    Affinity,
+    AtMost,
+    Bond,
+    Constraints,
+    Device,
+    DeviceRequest,
+    Node,
+    Request,
+    Skew,
+    Taint,
+    Toleration,
+)
+
+MIB = 1 << 20
+GIB = 1 << 30
+APPS = ("g/a", "g/b", "g/c")
+EXPRESSIONS = ("disk == ssd", "zone != a", "zone in (a, b)", "exists gpu", "not exists gpu", "cores > 4", "node != n01")
+
+
+def some_node(rng: Random, name: str, *, plain: bool = False) -> Node:
+    labels = {"zone": rng.choice("abc"), "disk": rng.choice(("ssd", "hdd")), "cores": rng.choice(("2", "8"))}
+    if rng.random() < 0.3:
+        labels["gpu"] = "yes"
+    if rng.random() < 0.15:
+        del labels["zone"]
+    allocatable = Resources(rng.choice((1000, 2000, 4000)), rng.choice((1, 2, 4)) * GIB, 20 * GIB, rng.choice((4, 20)))
+    apps = {app: rng.choice((0, 0, 1, 2)) for app in APPS}
+    used = sum(apps.values())
+    reserved = Resources(100 * used, 64 * MIB * used, 0, used)
+    if plain:
+        return Node(name, labels, "ready", allocatable, reserved, apps=apps)
+    return Node(
+        name,
+        labels,
+        rng.choice(("ready",) * 8 + ("cordoned", "down")),
+        allocatable,
+        reserved,
+        images=frozenset(rng.sample(("i1", "i2"), rng.randrange(3))),
+        apps=apps,
+        taints=(Taint("only", rng.choice(("db", "ci"))),) if rng.random() < 0.2 else (),
+        devices=tuple(
+            Device("gpu", rng.choice(("v100", "t4")), rng.choice((1000, 1000, 500, 0))) for _ in range(rng.randrange(3))
+        ),
+        ports=frozenset({80} if rng.random() < 0.2 else ()),
+        volumes=frozenset({"data"} if rng.random() < 0.5 else ()),
+    )
+
+
+def some_nodes(rng: Random, most: int = 6, *, plain: bool = False) -> list[Node]:
+    return [some_node(rng, f"n{n:02d}", plain=plain) for n in range(rng.randint(1, most))]
+
+
+def some_request(rng: Random, count: int | None = None, *, plain: bool = False, skews: bool = True) -> Request:
+    def now_and_then(chance: float, value):
+        return value if rng.random() < chance else None
+
+    def only(*values):
+        return tuple(value for value in values if value is not None)
+
+    app = rng.choice(APPS)
+    rules = PlacementRules(
+        spread=rng.choice((("node",), ("node",), (), ("node", "zone"))),
+        require=tuple(rng.sample(EXPRESSIONS, rng.choice((0, 0, 1)))),
+        prefer=tuple(rng.sample(EXPRESSIONS, rng.choice((0, 0, 1, 2)))),
+        distinct_nodes=rng.choice((Distinct.PREFERRED, Distinct.OFF, Distinct.OFF, Distinct.REQUIRED)),
+    )
+    constraints = Constraints(
+        skews=only(now_and_then(0.25 if skews else 0, Skew("zone", rng.choice((1, 2))))),
+        at_most=only(
+            now_and_then(0.15, AtMost("node", rng.choice((1, 3)))),
+            now_and_then(0.15, AtMost("zone", rng.choice((2, 5)))),
+        ),
+        affinities=only(
+            now_and_then(0.15, Affinity(Bond.APART, rng.choice(APPS), rng.choice(("node", "zone")))),
+            now_and_then(0.15, Affinity(Bond.WITH, rng.choice(APPS), rng.choice(("node", "zone")))),
+        ),
+        tolerations=only(now_and_then(0.3, Toleration("only", rng.choice((None, "db"))))),
+        nodes=frozenset() if plain or rng.random() < 0.9 else frozenset({"n00", "n02"}),
+        ports=frozenset({80} if not plain and rng.random() < 0.1 else ()),
+        volumes=frozenset({"data"} if not plain and rng.random() < 0.1 else ()),
+        devices=only(
+            now_and_then(
+                0 if plain else 0.2,
+                rng.choice(
+                    (
+                        DeviceRequest("gpu", 1, 300),
+                        DeviceRequest("gpu", 2),
+                        DeviceRequest("gpu", 1, 1000, frozenset({"t4"})),
+                    )
+                ),
+            )
+        ),
+    )
+    return Request(
+        app,
+        "g",
+        Resources(rng.choice((0, 100, 250, 900)), rng.choice((64, 200, 500)) * MIB, rng.choice((0, GIB)), 1),
+        rng.randint(1, 12) if count is None else count,
+        rules,
+        image=rng.choice(("", "i1", "i2")),
+        avoid=frozenset({"n00"} if rng.random() < 0.2 else ()),
+        stay=frozenset({"n01"} if rng.random() < 0.2 else ()),
+        constraints=constraints,
+    )
