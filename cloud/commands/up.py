@@ -12,6 +12,7 @@ from cloud import config, demo
 from cloud.config import Config
 from cloud.supervisor import detached, engine, home, ports, record, specs, task
 from cloud.supervisor.child import Child
+from cloud.supervisor.forks import Nursery
 from cloud.supervisor.journal import Journal
 from cloud.supervisor.keeper import EngineKeeper
 from cloud.supervisor.probes import answers
@@ -58,6 +59,7 @@ class Up:
         self.supervisor = Supervisor(read.run, read.logs, self.journal.tell)
         self.services: list[Child] = []
         self.processes: list[Child] = []
+        self.nursery = Nursery(specs.nursery(), read.logs, self.journal.tell)
         self.demo = ""  # what became of the demo app
 
     def run(self) -> int:
@@ -85,7 +87,10 @@ class Up:
         with self.steps.step("ports"):
             ports.check(self.config)
         self._find_engine()
+        self.supervisor.start([self.nursery])
         self._start(self.services, specs.services(self.config))
+        with self.steps.step("loading code"):
+            self.supervisor.wait_ready([self.nursery], self.steps.tick)
         self._task("prepare")
         self._start(self.processes, specs.processes(self.config))
         if self.demo == "wanted" and not self.no_demo:
@@ -121,7 +126,8 @@ class Up:
 
     def _start(self, children: list[Child], wanted: Sequence[specs.Spec]) -> None:
         """Start what is wanted together, as `children`, and show each one's time when it is ready."""
-        children += [Child(spec, self.config.logs, self.journal.tell) for spec in wanted]
+        fork = self.nursery.fork
+        children += [Child(spec, self.config.logs, self.journal.tell, fork if spec.forked else None) for spec in wanted]
         shown: set[str] = set()
 
         def tick() -> None:
@@ -149,7 +155,7 @@ class Up:
                 self.demo = message.get("demo", self.demo)
                 step.fraction = message.get("progress", step.fraction)
 
-            task.run(self.supervisor, command, heard, self.steps.tick)
+            task.run(self.supervisor, self.nursery.fork, command, heard, self.steps.tick)
 
     def _await_demo(self) -> None:
         """Until the edge serves the demo app; with a warning only, since it may have been changed meanwhile."""
@@ -185,7 +191,8 @@ class Up:
     def _stop(self) -> None:
         """Berth's own processes first, what they need after them. The engine stays."""
         self.supervisor.stop_asked = max(1, self.supervisor.stop_asked)
-        for name, children in (("stopping processes", self.processes), ("stopping services", self.services)):
+        stages = (("stopping processes", [*self.processes, self.nursery]), ("stopping services", self.services))
+        for name, children in stages:
             running: list[Supervised] = [child for child in children if child.state is not State.STOPPED]
             if running:
                 with self.steps.step(name) as step:

@@ -8,21 +8,34 @@ The supervisor's loop calls in when something happened; nothing here waits.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO, Protocol
 
 from cloud.ready import VARIABLE
+from cloud.supervisor import kernel
 from cloud.supervisor.identity import Identity
 from cloud.supervisor.specs import ROOT, Spec, environment
 from cloud.supervisor.supervised import State, Supervised, Tell
 
 LOOK_EVERY = 0.02  # seconds between looks from outside while it starts
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
-PR_SET_PDEATHSIG = 1
+
+class Running(Protocol):
+    """A child of ours, started in whatever way."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+
+
+# Starts a role with an environment and descriptors for its output, its errors and its ready pipe; None: cannot now.
+Fork = Callable[[str, Mapping[str, str], list[int]], Running | None]
 
 
 def in_words(code: int) -> str:
@@ -33,10 +46,12 @@ def in_words(code: int) -> str:
 class Child(Supervised):
     """The process of one `Spec`. `descriptors` are what the supervisor's loop waits on."""
 
-    def __init__(self, spec: Spec, logs: Path, tell: Tell) -> None:
+    def __init__(self, spec: Spec, logs: Path, tell: Tell, fork: Fork | None = None) -> None:
         super().__init__(spec.name, logs, tell, spec.address)
         self.spec = spec
-        self._process: subprocess.Popen[bytes] | None = None
+        self.pass_fds: list[int] = []  # what it inherits besides
+        self._fork = fork
+        self._process: Running | None = None
         self._pidfd = -1
         self._ready_fd = -1
 
@@ -48,30 +63,9 @@ class Child(Supervised):
         """Start it; one that cannot even be started counts as one that ended."""
         self.began = now
         read, write = os.pipe() if self.spec.ready is None else (-1, -1)
-        env = environment(self.spec)
-        if write >= 0:
-            env[VARIABLE] = str(write)
-        parent = os.getpid()
-
-        def tie_to_parent() -> None:
-            """Dies with the supervisor, even with one that was killed."""
-            _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(1)
-
         try:
             with self.log.open("ab") as out:
-                self._process = subprocess.Popen(
-                    self.spec.argv,
-                    cwd=ROOT,
-                    env=env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    pass_fds=[write] if write >= 0 else [],
-                    start_new_session=True,  # Ctrl-C is for the supervisor, which then stops all in order
-                    preexec_fn=tie_to_parent,
-                )
+                self._process = self._launch(out, write)
         except OSError as error:
             if read >= 0:
                 os.close(read)
@@ -85,10 +79,32 @@ class Child(Supervised):
         self.due = now + self.spec.patience
         self.enter(State.STARTING)
 
+    def _launch(self, out: IO[bytes], write: int) -> Running:
+        """From the nursery if it can, else from scratch."""
+        env = environment(self.spec)
+        pipe = [write] if write >= 0 else []
+        if self._fork is not None:
+            forked = self._fork(self.spec.name, env, [out.fileno(), out.fileno(), *pipe])
+            if forked is not None:
+                return forked
+        parent = os.getpid()
+        return subprocess.Popen(
+            self.spec.argv,
+            cwd=ROOT,
+            env={**env, **({VARIABLE: str(write)} if pipe else {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            pass_fds=[*pipe, *self.pass_fds],
+            start_new_session=True,  # Ctrl-C is for the supervisor, which then stops all in order
+            preexec_fn=lambda: kernel.tie_to_parent(parent),
+        )
+
     def tick(self, now: float) -> None:
         """Do what is due: reap, notice that it is ready, start again, give up."""
-        if self._process is not None and self._process.poll() is not None:
-            self._ended(self._process.returncode, now)
+        code = self._process.poll() if self._process is not None else None
+        if code is not None:
+            self._ended(code, now)
         elif self.state is State.STARTING and self._looks_ready():
             self._close_ready()
             self.enter(State.READY)
@@ -120,7 +136,8 @@ class Child(Supervised):
             self.due = now + self.spec.grace
             self._close_ready()
             self.enter(State.STOPPING)
-            self._process.send_signal(signal.SIGTERM)
+            if self.identity is not None:
+                self.identity.signal(signal.SIGTERM)
 
     def hurry(self) -> None:
         """End it at once."""

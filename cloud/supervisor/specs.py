@@ -27,6 +27,7 @@ class Spec:
     address: str = ""  # where people find it
     grace: float = 10.0  # seconds between the request to end and the kill
     patience: float = 60.0  # seconds that it may take to become ready
+    forked: bool = False  # `manage.py NAME` does the same: the nursery can fork it
 
 
 def services(config: Config) -> list[Spec]:
@@ -50,6 +51,11 @@ def services(config: Config) -> list[Spec]:
     return specs
 
 
+def nursery() -> Spec:
+    """Loads what the others are forked from."""
+    return Spec("nursery", (*MANAGE, "nursery"))
+
+
 def processes(config: Config) -> list[Spec]:
     """Berth's own processes. All are stateless: any may be killed at any moment."""
     panel = (loopback(config.bind), config.port)
@@ -63,10 +69,10 @@ def processes(config: Config) -> list[Spec]:
         "--folder", str(config.home / "edge"),
     )  # fmt: skip
     return [
-        Spec("web", (*MANAGE, "web"), lambda: listens(panel), address=config.panel_url),
-        Spec("worker", (*MANAGE, "worker"), grace=15),
-        Spec("beat", (*MANAGE, "beat")),
-        Spec("observer", (*MANAGE, "observer")),
+        Spec("web", (*MANAGE, "web"), lambda: listens(panel), address=config.panel_url, forked=True),
+        Spec("worker", (*MANAGE, "worker"), grace=15, forked=True),
+        Spec("beat", (*MANAGE, "beat"), forked=True),
+        Spec("observer", (*MANAGE, "observer"), forked=True),
         Spec("edge", edge, lambda: listens(front), address=f"{config.http_bind}:{config.http_port}"),
     ]
 
@@ -81,5 +87,10 @@ def loopback(bind: str) -> str:
 
 
 def environment(spec: Spec) -> dict[str, str]:
-    """A child's whole environment. Two malloc arenas are enough for processes that mostly wait, and save memory."""
-    return {"MALLOC_ARENA_MAX": "2", "PYTHONPATH": str(ROOT), **os.environ, **spec.env}
+    """A child's whole environment.
+
+    Two malloc arenas are enough for processes that mostly wait, and save memory; numpy's arrays here are small, so its
+    thread pool would only cost.
+    """
+    small = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+    return {**small, "PYTHONPATH": str(ROOT), **os.environ, **spec.env}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from cloud.supervisor import logfiles, record
+from cloud.supervisor import kernel, logfiles, record
 from cloud.supervisor.child import Child
 from cloud.supervisor.identity import Identity
 from cloud.supervisor.supervised import State, Supervised, Tell
@@ -38,7 +38,9 @@ class Supervisor:
         self.run, self.logs, self.tell = run, logs, tell
         self.all: list[Supervised] = []
         self.extra: dict[str, object] = {}  # further entries of the record
+        self.awaited: set[int] = set()  # children of ours besides those, which whoever started them waits for
         self.stop_asked = 0
+        kernel.adopt_orphans()  # the nursery's, which are forked twice
         self._logs_due = 0.0
         self._wake, wake = os.pipe()
         for end in (self._wake, wake):
@@ -91,6 +93,7 @@ class Supervisor:
         before = [(one.state, one.since) for one in self.all]
         for one in self.all:
             one.tick(now)
+        self._reap_strangers()
         if [(one.state, one.since) for one in self.all] != before:
             self.write_record()
         if now >= self._logs_due:
@@ -111,6 +114,15 @@ class Supervisor:
                 for child in children:
                     child.hurry()
         self.write_record()
+
+    def _reap_strangers(self) -> None:
+        """Whoever was orphaned below us became our child, and has to be waited for when it ends."""
+        known = self.awaited | {one.identity.pid for one in self.all if one.identity}
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in known:
+                    return  # it is waited for elsewhere, and this looks again
+                os.waitpid(ended.si_pid, 0)
 
     def write_record(self) -> None:
         own = Identity.of(os.getpid())

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cloud.supervisor import logfiles
-from cloud.supervisor.specs import MANAGE, ROOT
+from cloud.supervisor.child import Fork, Running
+from cloud.supervisor.specs import MANAGE, ROOT, Spec, environment
 from cloud.supervisor.supervisor import Stopped, Supervisor
 
 Message = dict[str, Any]
@@ -23,23 +24,20 @@ class TaskFailed(Exception):
     """It ended with an error; the message is the one it gave, or the end of its log."""
 
 
-def run(supervisor: Supervisor, command: str, heard: Callable[[Message], None], tick: Callable[[], None]) -> None:
+def run(
+    supervisor: Supervisor, fork: Fork, command: str, heard: Callable[[Message], None], tick: Callable[[], None]
+) -> None:
     """Run `manage.py command`. Raises `TaskFailed`, or `Stopped` when the supervisor is asked to end meanwhile."""
     log = supervisor.logs / f"{command}.log"
     logfiles.rotate(log)
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [*MANAGE, command],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=out,
-            start_new_session=True,
-        )
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        error = ""
+    read, write = os.pipe()
+    error = ""
+    with log.open("ab") as out, os.fdopen(read, "rb") as said:
+        process = _start(fork, command, write, out.fileno())
+        os.close(write)
+        supervisor.awaited.add(process.pid)
         try:
-            for line in _lines(supervisor, process.stdout.fileno(), tick):
+            for line in _lines(supervisor, said.fileno(), tick):
                 try:
                     message = json.loads(line)
                 except ValueError:
@@ -48,13 +46,23 @@ def run(supervisor: Supervisor, command: str, heard: Callable[[Message], None], 
                 error = message.get("error", error)
                 heard(message)
         except BaseException:
-            process.send_signal(signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
             raise
         finally:
-            process.stdout.close()
-            process.wait()
-    if process.returncode:
+            while (code := process.poll()) is None:
+                supervisor.turn(0.01)
+            supervisor.awaited.discard(process.pid)
+    if code:
         raise TaskFailed(error or logfiles.tail(log))
+
+
+def _start(fork: Fork, command: str, out: int, err: int) -> Running:
+    env = environment(Spec(command, (*MANAGE, command)))
+    forked = fork(command, env, [out, err])
+    if forked is not None:
+        return forked
+    argv = [*MANAGE, command]
+    return subprocess.Popen(argv, cwd=ROOT, env=env, stdout=out, stderr=err, start_new_session=True)
 
 
 def _lines(supervisor: Supervisor, descriptor: int, tick: Callable[[], None]) -> Iterator[bytes]:

@@ -59,7 +59,7 @@ def look(config: Config) -> View:
 
 
 def _specs(config: Config) -> list[Spec]:
-    return [*specs.services(config), *specs.processes(config)] if config.home.exists() else []
+    return [*specs.services(config), specs.nursery(), *specs.processes(config)] if config.home.exists() else []
 
 
 def _line(spec: Spec, last: dict[str, Any], entry: dict[str, Any] | None, supervised: bool) -> Line:

@@ -6,43 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cloud.supervisor import record, supervised
+from cloud.supervisor import record
 from cloud.supervisor.child import Child
 from cloud.supervisor.identity import Identity
 from cloud.supervisor.specs import ROOT, Spec
 from cloud.supervisor.supervised import State
 from cloud.supervisor.supervisor import NotReady, Stopped, Supervisor
+from tests.real.cloud.conftest import turn_until
 from tests.services import wait_until
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SAYS_READY = "from cloud import ready; ready.tell(); import time; time.sleep(1000)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SAYS_READY
-
-
-@pytest.fixture
-def told() -> list[tuple[str, str]]:
-    return []
-
-
-@pytest.fixture
-def supervisor(tmp_path: Path, told: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
-    monkeypatch.setattr(supervised, "BACKOFF", (0.05, 0.1))
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    made = Supervisor(tmp_path, tmp_path, lambda name, what: told.append((name, what)))
-    yield made
-    children = [one for one in made.all if isinstance(one, Child)]
-    for child in children:
-        child.hurry()
-    made.stop(children, lambda: None)
-    signal.set_wakeup_fd(-1)
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def python(name: str, code: str, **more: object) -> Spec:
@@ -53,14 +31,6 @@ def started(supervisor: Supervisor, *specs: Spec) -> list[Child]:
     children = [Child(spec, supervisor.logs, supervisor.tell) for spec in specs]
     supervisor.start(children)
     return children
-
-
-def turn_until(supervisor: Supervisor, true: object) -> None:
-    assert callable(true)
-    give_up = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < give_up
-        supervisor.turn(0.05)
 
 
 def test_a_process_is_ready_when_it_says_so(supervisor: Supervisor) -> None:
