@@ -75,8 +75,9 @@ class Resource(APIView):
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isascii() and length.isdigit() and int(length) > limit:
             raise problems.TooLarge(limit)
+        dry_run = self.dry_run  # asked here, so that a wrong one is refused before anything is done
         name = request.headers.get(idempotency.HEADER)
-        if request.method == "POST" and name is not None and not self.dry_run:
+        if request.method == "POST" and name is not None and not dry_run:
             self.key = idempotency.claim(request.user, name, request._request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -105,7 +106,6 @@ class Resource(APIView):
             return super().dispatch(request, *args, **kwargs)
         with transaction.atomic():
             response = super().dispatch(request, *args, **kwargs)
-            # only now is the request known to be well-formed; a problem has changed nothing either way
             transaction.set_rollback(response.status_code >= 400 or self.dry_run)
         return response
 

@@ -1,0 +1,243 @@
+"""Apps through the API, from the first deploy to their deletion."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from apps.applications.models import App, Release
+from apps.events.models import Event
+from apps.groups.models import Group
+from apps.operations.models import Operation
+from scheduler.engine.fake import FakeEngine
+from scheduler.model import OperationStatus
+from tests.web.api import Api, problem
+from tests.web.conftest import IMAGE, OTHER_IMAGE, digest
+
+pytestmark = pytest.mark.django_db
+
+APPS = "/groups/shop/apps"
+WEB = f"{APPS}/web"
+SPEC = {"name": "web", "image": IMAGE, "replicas": 2, "env": {"KEY": "s3cret"}, "routes": [{"host": "web.test"}]}
+
+
+@pytest.fixture
+def api(people: SimpleNamespace, group: Group, engine: FakeEngine) -> Api:
+    return Api(people.developer)
+
+
+@pytest.fixture
+def web(api: Api) -> App:
+    api.post(APPS, SPEC)
+    return App.objects.get(name="web")
+
+
+def serves(app: App) -> None:
+    """What the loop records when all that was asked for is true."""
+    app.refresh_from_db()
+    App.objects.filter(pk=app.pk).update(last_good=app.release, settled=True)
+    Operation.objects.filter(app=app, ended_at=None).update(status=OperationStatus.SUCCEEDED, ended_at=app.created_at)
+
+
+def test_a_new_app_is_accepted_with_an_operation_to_ask_for(api: Api, group: Group) -> None:
+    response = api.post(APPS, SPEC)
+    operation = response.json()
+    assert response.status_code == 202
+    assert response["Location"] == f"/api/v1/operations/{operation['id']}"
+    assert (operation["kind"], operation["status"], operation["release"]) == ("create", "pending", 1)
+    assert (operation["group"], operation["app"], operation["created_by"]) == ("shop", "web", "developer")
+    assert api.get(response["Location"]).json() == operation
+
+
+def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: App) -> None:
+    shown = api.get(WEB).json()
+    assert shown["digest"] == digest(1)
+    assert shown["status"] == "pending"
+    assert shown["operation"] == str(web.operations.get().pk)
+    assert shown["spec"] == {
+        "name": "web",
+        "image": IMAGE,
+        "command": None,
+        "env": {"KEY": "********"},
+        "port": 8000,
+        "protocol": "http",
+        "replicas": 2,
+        "resources": {"cpu": 0.25, "memory": "64MiB", "disk": "0B"},
+        "health": {
+            "path": "/",
+            "command": None,
+            "interval": "2s",
+            "timeout": "1s",
+            "failures": 3,
+            "successes": 1,
+            "grace": "30s",
+        },
+        "routes": [{"host": "web.test", "path": "/"}],
+        "placement": {"spread": ["node"], "require": [], "prefer": [], "distinct_nodes": "preferred"},
+        "update": {
+            "max_surge": 1,
+            "max_unavailable": 0,
+            "on_failure": "rollback",
+            "deadline": "5m",
+            "drain": "10s",
+            "stop_timeout": "10s",
+        },
+    }
+
+
+def test_sending_back_what_was_shown_changes_nothing(api: Api, web: App) -> None:
+    serves(web)
+    response = api.patch(WEB, api.get(WEB).json()["spec"])
+    assert (response.status_code, response.json()["status"]) == (202, "succeeded")
+    assert web.releases.count() == 1
+
+
+def test_a_change_that_is_wanted_already_answers_the_operation_at_work_on_it(api: Api, web: App) -> None:
+    assert api.patch(WEB, {"replicas": 2}).json()["id"] == str(web.operations.get().pk)
+
+
+def test_a_change_that_never_came_true_is_tried_again_when_asked_for_again(api: Api, web: App) -> None:
+    Operation.objects.update(status=OperationStatus.FAILED, ended_at=web.created_at)
+    again = api.patch(WEB, {"replicas": 2}).json()
+    assert (again["status"], again["release"]) == ("pending", 1)
+    assert web.releases.count() == 1
+
+
+def test_a_change_makes_a_release_and_supersedes_the_operation_under_way(api: Api, web: App) -> None:
+    first = web.operations.get()
+    operation = api.patch(WEB, {"env": {"OTHER": "x"}, "port": 9000}).json()
+    assert (operation["kind"], operation["release"]) == ("deploy", 2)
+    first.refresh_from_db()
+    assert first.status == "superseded"
+    assert first.ended_at is not None
+    assert api.get(WEB).json()["spec"]["env"] == {"KEY": "********", "OTHER": "********"}
+
+
+def test_the_image_is_resolved_anew_only_when_it_is_named(api: Api, web: App, engine: FakeEngine) -> None:
+    engine.references[IMAGE] = engine.references[OTHER_IMAGE]
+    api.patch(WEB, {"replicas": 3})
+    assert api.get(WEB).json()["digest"] == digest(1)
+    api.patch(WEB, {"image": IMAGE})
+    assert api.get(WEB).json()["digest"] == digest(2)
+
+
+def test_a_rollback_is_a_new_release_with_the_old_image_and_environment(api: Api, web: App) -> None:
+    api.patch(WEB, {"image": OTHER_IMAGE, "env": {"KEY": None}, "routes": []})
+    operation = api.post(f"{WEB}/rollback", {"release": 1}).json()
+    assert (operation["kind"], operation["release"]) == ("rollback", 3)
+    newest = api.get(f"{WEB}/releases").json()["items"][0]
+    assert (newest["number"], newest["made_from"], newest["digest"]) == (3, 1, digest(1))
+    assert newest["spec"] == api.get(f"{WEB}/releases/1").json()["spec"]
+    assert web.routes.get().host == "web.test"
+
+
+def test_a_restart_keeps_the_release(api: Api, web: App) -> None:
+    operation = api.post(f"{WEB}/restart").json()
+    web.refresh_from_db()
+    assert (operation["kind"], web.restarts, web.releases.count()) == ("restart", 1, 1)
+
+
+def test_a_stopped_app_reserves_nothing_until_it_is_started(api: Api, web: App, group: Group) -> None:
+    reserved = api.get("/groups/shop").json()["reserved"]
+    assert reserved == {"cpu": 0.5, "memory": 128 << 20, "disk": 0, "instances": 2}
+    assert api.post(f"{WEB}/stop").json()["kind"] == "stop"
+    assert api.get("/groups/shop").json()["reserved"]["cpu"] == 0
+    assert problem(api.post(f"{WEB}/restart"))["code"] == "app_stopped"
+    api.post(f"{WEB}/scale", {"replicas": 3})
+    assert api.get("/groups/shop").json()["reserved"]["instances"] == 0
+    api.post(f"{WEB}/start")
+    assert api.get("/groups/shop").json()["reserved"]["instances"] == 3
+
+
+def test_a_deleted_app_is_going_and_takes_no_more_changes(api: Api, web: App) -> None:
+    assert api.delete(WEB).json()["kind"] == "delete"
+    assert api.get(WEB).json()["deleting"] is True
+    assert api.get("/groups/shop").json()["reserved"]["memory"] == 0
+    for change in (api.patch(WEB, {"replicas": 3}), api.post(f"{WEB}/start"), api.delete(WEB)):
+        assert problem(change)["code"] == "app_deleting"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", APPS, {**SPEC, "name": "second", "routes": []}),
+        ("PATCH", WEB, {"replicas": 5, "env": {"NEW": "n3w"}}),
+        ("POST", f"{WEB}/scale", {"replicas": 7}),
+        ("POST", f"{WEB}/restart", None),
+        ("POST", f"{WEB}/stop", None),
+        ("DELETE", WEB, None),
+    ],
+)
+def test_a_dry_run_answers_with_the_plan_and_changes_nothing(
+    api: Api, web: App, method: str, path: str, body: Any
+) -> None:
+    before = everything()
+    response = api(method, f"{path}?dry_run=true", body)
+    assert response.status_code == 200
+    assert set(response.json()) == {"keep", "create", "retire", "pending", "explanation"}
+    assert b"n3w" not in response.content
+    assert everything() == before
+
+
+def test_a_dry_run_refuses_what_the_change_would_be_refused_for(api: Api, web: App) -> None:
+    assert problem(api.post(f"{WEB}/scale?dry_run=true", {"replicas": 900}))["code"] == "over_quota"
+
+
+def test_cancelling_goes_back_to_the_release_that_served(api: Api, web: App) -> None:
+    serves(web)
+    operation = api.patch(WEB, {"image": OTHER_IMAGE, "replicas": 4}).json()
+    assert api.post(f"/operations/{operation['id']}/cancel").json()["status"] == "cancelled"
+    shown = api.get(WEB).json()
+    assert (shown["release"], shown["digest"], shown["spec"]["replicas"]) == (3, digest(1), 2)
+    assert problem(api.post(f"/operations/{operation['id']}/cancel"))["code"] == "operation_ended"
+    assert api.get("/groups/shop").json()["reserved"]["instances"] == 2
+
+
+def test_cancelling_the_first_deploy_stops_the_app(api: Api, web: App) -> None:
+    api.post(f"/operations/{web.operations.get().pk}/cancel")
+    assert api.get(WEB).json()["running"] is False
+    assert api.get("/groups/shop").json()["reserved"]["instances"] == 0
+
+
+def test_a_restart_cannot_be_cancelled(api: Api, web: App) -> None:
+    operation = api.post(f"{WEB}/restart").json()
+    assert problem(api.post(f"/operations/{operation['id']}/cancel"))["code"] == "not_cancellable"
+
+
+def test_names_and_routes_are_given_once(api: Api, web: App, people: SimpleNamespace, other: Group) -> None:
+    assert problem(api.post(APPS, SPEC))["code"] == "app_exists"
+    stranger = Api(people.outsider)
+    refused = problem(stranger.post("/groups/other/apps", SPEC))
+    assert [(e["field"], e["code"]) for e in refused["errors"]] == [("routes[0]", "route_taken")]
+    assert not App.objects.filter(group=other).exists()
+    elsewhere = {**SPEC, "routes": [{"host": "WEB.test.", "path": "/other/"}]}
+    assert stranger.post("/groups/other/apps", elsewhere).status_code == 202
+
+
+def test_no_answer_event_or_log_ever_holds_a_secret(
+    api: Api, web: App, people: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.patch(WEB, {"env": {"KEY": "s3cret-too", "BAD=": "s3cret-three"}})
+    api.patch(WEB, {"env": {"KEY": "s3cret-too"}})
+    for path in (WEB, APPS, f"{WEB}/releases", "/events", "/operations", f"{WEB}?dry_run=true"):
+        assert b"s3cret" not in Api(people.owner).get(path).content
+    assert "s3cret" not in str(list(Event.objects.values()))
+    assert "s3cret" not in str(list(Release.objects.values("spec", "env")))
+    assert "s3cret" not in caplog.text
+
+
+def test_a_value_is_kept_literally(api: Api, web: App) -> None:
+    from apps.applications import secrets
+
+    values = {"A": "$(rm -rf /)", "B": "${HOME}", "C": "a\nb\t'\"\\", "D": "=x=", "E": "", "F": "日本"}
+    api.patch(WEB, {"env": values})
+    web.refresh_from_db()
+    assert secrets.decrypt(web.release.env) == {"KEY": "s3cret", **values}
+
+
+def everything() -> list[Any]:
+    """Every row that a change of an app could touch."""
+    rows: list[Any] = [list(model.objects.order_by("pk").values()) for model in (App, Release, Operation, Event)]
+    return [*rows, list(Group.objects.values())]
