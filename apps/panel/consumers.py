@@ -19,7 +19,7 @@ from django.utils import translation
 from apps.errors import Forbidden, NotFound
 from apps.panel.page import Context, LivePage
 from apps.panel.regions import render_region
-from apps.panel.sockets import REFUSED, Socket, language, query, viewer
+from apps.panel.sockets import REFUSED, Left, Socket, language, query, viewer
 
 EVERY = 15.0  # seconds between looks that nothing hinted at
 GAP = 0.2  # seconds between looks at most
@@ -65,6 +65,8 @@ class PageConsumer(Socket):
             await self.close(REFUSED)
         except TimeoutError:
             await self.close(COME_BACK)
+        except Left:
+            pass
         except Exception:
             log.exception("live_page_failed", path=self.scope["path"])
             await self.close(1011)
@@ -75,7 +77,7 @@ class PageConsumer(Socket):
         changed = [html for name, html in regions.items() if self._shown.get(name) != html]
         self._shown = regions
         if changed:
-            await self.send("\n".join(changed))
+            await self.deliver("\n".join(changed))
 
     async def _follow(self, topics: set[str]) -> None:
         for topic in topics - self._topics:

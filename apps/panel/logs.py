@@ -21,7 +21,7 @@ from django.utils.translation import gettext_noop
 from apps.applications.models import Instance
 from apps.applications.permissions import get_app
 from apps.errors import Forbidden, NotFound
-from apps.panel.sockets import REFUSED, Socket, language, viewer
+from apps.panel.sockets import REFUSED, Left, Socket, language, viewer
 from apps.panel.tail import Tail
 
 NEWEST = 200  # lines to begin with
@@ -59,14 +59,16 @@ class LogConsumer(Socket):
                     await database_sync_to_async(self._find)()
                     asked = time.monotonic()
                 self._shown.clear()
-                await self.send(json.dumps({"lines": [_line(line) for line in lines]}))
+                await self.deliver(json.dumps({"lines": [_line(line) for line in lines]}))
                 await asyncio.sleep(GAP)
                 await self._shown.wait()
             gone = (await database_sync_to_async(self._find)()).gone_at is not None
-            await self.send(json.dumps({"ended": True, "gone": gone, "why": self._why(tail)}))
+            await self.deliver(json.dumps({"ended": True, "gone": gone, "why": self._why(tail)}))
             await self.close(1000)
         except (NotFound, Forbidden):
             await self.close(REFUSED)
+        except Left:
+            pass
         except Exception:
             log.exception("log_tail_failed", path=self.scope["path"])
             await self.close(1011)

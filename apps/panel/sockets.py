@@ -40,6 +40,10 @@ def language(scope: Scope) -> str:
     return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 
+class Left(Exception):
+    """The page was closed or left while something was on its way to it."""
+
+
 class Socket(AsyncWebsocketConsumer):
     """A websocket whose refusal does not tell what is hidden from what is not there."""
 
@@ -52,6 +56,13 @@ class Socket(AsyncWebsocketConsumer):
             if self.work:
                 self.work.cancel()
                 await asyncio.gather(self.work, return_exceptions=True)
+
+    async def deliver(self, text: str) -> None:
+        """Send a message. Raises `Left`."""
+        try:
+            await self.send(text)
+        except OSError as error:  # with which ASGI servers say that nobody is there any more
+            raise Left from error
 
     async def refuse(self) -> None:
         """Answer the handshake with a 404, or as far as the server can do that."""

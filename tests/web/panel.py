@@ -55,6 +55,12 @@ def is_live(route: URLPattern) -> bool:
     return view is not None and issubclass(view, LivePage)
 
 
+def shows(route: URLPattern) -> bool:
+    """Whether the route is a page, and not a change alone."""
+    view = getattr(route.callback, "view_class", None)
+    return view is not None and "get" in view.http_method_names and hasattr(view, "get")
+
+
 def of_a_group(route: URLPattern) -> bool:
     """Whether the route shows or changes what belongs to a group, or to another user."""
     return bool(_arguments_of(route) & {"group", "operation", "token"})

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from scheduler.lifecycle import State
-from tests.web.panel import address, arguments, is_live, of_a_group, routes
+from tests.web.panel import address, arguments, is_live, of_a_group, routes, shows
 from tests.web.seed import HOSTILE, SECRET, Seed, make_app, make_instance, seed
 
 pytestmark = pytest.mark.django_db
@@ -37,10 +37,6 @@ def client(user: User) -> Client:
 
 def named(route: URLPattern) -> str:
     return str(route.name)
-
-
-def shows(route: URLPattern) -> bool:
-    return "get" in [m for m in route.callback.view_class.http_method_names if hasattr(route.callback.view_class, m)]
 
 
 PAGES = [route for route in ROUTES if route.name not in OPEN and shows(route)]
