@@ -37,7 +37,7 @@ class Supervisor:
     def __init__(self, run: Path, logs: Path, tell: Tell) -> None:
         self.run, self.logs, self.tell = run, logs, tell
         self.all: list[Supervised] = []
-        self.extra: dict[str, object] = {}  # further entries of the record
+        self.since = time.time()
         self.awaited: set[int] = set()  # children of ours besides those, which whoever started them waits for
         self.stop_asked = 0
         kernel.adopt_orphans()  # the nursery's, which are forked twice
@@ -129,7 +129,7 @@ class Supervisor:
         assert own is not None  # noqa: S101 - we run
         entry = {"pid": own.pid, "started": own.started}
         processes = [one.record() for one in self.all]
-        record.write(self.run, {"supervisor": entry, **self.extra, "processes": processes})
+        record.write(self.run, {"supervisor": entry, "since": self.since, "processes": processes})
 
     def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stop_asked += 1

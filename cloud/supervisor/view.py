@@ -11,7 +11,7 @@ from typing import Any
 
 from cloud.config import Config
 from cloud.supervisor import engine, front, logfiles, record, specs
-from cloud.supervisor.identity import pss
+from cloud.supervisor.identity import Identity, pss
 from cloud.supervisor.probes import Address, listens
 from cloud.supervisor.specs import Spec
 from cloud.supervisor.supervised import State
@@ -54,8 +54,16 @@ def look(config: Config) -> View:
     return View(
         supervisor is not None,
         supervisor.pid if supervisor else None,
-        (_engine(config, last), *lines, _haproxy(config), *_given(config)),
+        (_supervisor(supervisor, last), _engine(config, last), *lines, _haproxy(config), *_given(config)),
     )
+
+
+def _supervisor(identity: Identity | None, last: dict[str, Any]) -> Line:
+    if identity is not None:
+        return Line("supervisor", True, "ready", "", identity.pid, last["since"], memory=pss(identity.pid))
+    killed = any(record.living(last, entry) for entry in last.get("processes", []) if entry["name"] != "dockerd")
+    why = "it was killed; ./berth up ends what it has left and starts anew" if killed else "./berth up starts it"
+    return Line("supervisor", False, "stopped", why)
 
 
 def _specs(config: Config) -> list[Spec]:
@@ -65,8 +73,7 @@ def _specs(config: Config) -> list[Spec]:
 def _line(spec: Spec, last: dict[str, Any], entry: dict[str, Any] | None, supervised: bool) -> Line:
     if entry is None or not supervised:
         left = record.living(last, entry) if entry else None
-        why = "its supervisor was killed; ./berth up ends it and starts anew" if left else "Berth is down: ./berth up"
-        return Line(spec.name, False, "left over" if left else "stopped", why, left.pid if left else None)
+        return Line(spec.name, False, "left over" if left else "stopped", "", left.pid if left else None)
     identity = record.living(last, entry)
     state, why = entry["state"], ""
     if state == State.READY and identity is None:
