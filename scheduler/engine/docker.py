@@ -19,7 +19,7 @@ from typing import Any
 import docker
 import requests
 
-from scheduler.engine import failures, reading
+from scheduler.engine import failures, networks, reading
 from scheduler.engine.base import (
     Container,
     ContainerSpec,
@@ -36,10 +36,11 @@ from scheduler.engine.base import (
     ResolvedImage,
 )
 from scheduler.engine.failures import translated
-from scheduler.engine.hostconfig import container_body, network_arguments
+from scheduler.engine.hostconfig import container_body
 from scheduler.engine.resolving import resolve
 from scheduler.engine.transport import ENDLESS, Client, Stream
 
+NAME_TIMEOUT, NAME_RETRY = 5.0, 0.02  # seconds that a name may be held by what is not there, and between looks
 REMOVAL_TIMEOUT = 10  # seconds that a removal which is under way is given
 REGISTRY_TIMEOUT = 10.0  # seconds in which a registry has to say what a reference means
 PULL_TIMEOUT = 900.0  # seconds that a pull may take in all
@@ -105,34 +106,11 @@ class DockerEngine:
 
     def ensure_network(self, network: NetworkSpec) -> None:
         with translated():
-            if self._stands(network):
-                return
-            try:
-                self._client().create_network(**network_arguments(network))
-            except docker.errors.APIError:
-                # Of two that make it at once, one hears that its name or its subnet is taken: by the other's.
-                if not self._stands(network):
-                    raise
-
-    def _stands(self, network: NetworkSpec) -> bool:
-        try:
-            shown = self._client().inspect_network(network.name)
-        except docker.errors.NotFound:
-            return False
-        if Labels.from_dict(shown["Labels"] or {}) != network.labels:
-            raise NameTaken(f"the network {network.name} belongs to something else")
-        if [pool["Subnet"] for pool in shown["IPAM"]["Config"]] == [network.subnet]:
-            return True
-        # Left over from a group that was deleted while this engine was away, and then made again.
-        self._client().remove_network(network.name)
-        return False
+            networks.ensure(self._client(), network)
 
     def remove_network(self, name: str) -> None:
-        with translated(), contextlib.suppress(docker.errors.NotFound):
-            labels = Labels.from_dict(self._client().inspect_network(name)["Labels"] or {})
-            if labels is None or labels.installation != self.installation:
-                raise NameTaken(f"the network {name} belongs to something else")
-            self._client().remove_network(name)
+        with translated():
+            networks.remove(self._client(), name, self.installation)
 
     def networks(self) -> list[tuple[str, Labels]]:
         with translated():
@@ -146,34 +124,50 @@ class DockerEngine:
                 self._client().inspect_network(container.network)
             except docker.errors.NotFound:
                 raise NetworkMissing(f"the engine has no network {container.network}") from None
+            return self._created(container)
+
+    def _created(self, container: ContainerSpec) -> str:
+        """Make it or adopt it, as soon as it is settled whether the name belongs to something."""
+        body = container_body(container)
+        give_up = time.monotonic() + NAME_TIMEOUT
+        while True:
             try:
-                made = self._client().create_container_from_config(container_body(container), container.name)
-                return str(made["Id"])
+                return str(self._client().create_container_from_config(body, container.name)["Id"])
             except docker.errors.APIError as error:
                 if error.status_code != 409:
                     raise
-                return self._adopt(container, error)
+                conflict = failures.words(failures.explanation(error))
+            if adopted := self._adopt(container, conflict):
+                return adopted
+            if time.monotonic() > give_up:
+                raise EngineFault(conflict)
+            time.sleep(NAME_RETRY)
 
-    def _adopt(self, container: ContainerSpec, conflict: docker.errors.APIError) -> str:
-        """The id of the container that has the name, when it is the one that was to be made."""
+    def _adopt(self, container: ContainerSpec, conflict: str) -> str | None:
+        """The id of the container that has the name, when it is the one that was to be made.
+
+        None: what has the name is on its way, in or out. Docker takes the name first and shows the container later.
+        """
         try:
             shown = self._client().inspect_container(container.name)
-        except docker.errors.NotFound:  # its removal has just ended
-            raise EngineFault(failures.words(failures.explanation(conflict))) from conflict
+        except docker.errors.NotFound:
+            return None
         if Labels.from_dict(shown["Config"]["Labels"] or {}) != container.labels:
-            raise NameTaken(failures.words(failures.explanation(conflict)))
-        if shown["State"]["Status"] in ("removing", "dead"):
-            raise EngineFault(f"an earlier {container.name} is still being removed")
-        return str(shown["Id"])
+            raise NameTaken(conflict)
+        return None if shown["State"]["Status"] in ("removing", "dead") else str(shown["Id"])
 
     def start(self, id: str) -> None:
         with translated():
+            api = self._client()
             try:
-                self._client().start(id)
+                api.start(id)
             except docker.errors.APIError as error:
-                if error.status_code != 409 or "paused" not in failures.explanation(error):
+                if error.status_code == 409 and "paused" in failures.explanation(error):
+                    api.unpause(id)
+                elif isinstance(failures.from_api(error), NetworkMissing) and networks.attach_again(api, id):
+                    api.start(id)
+                else:
                     raise
-                self._client().unpause(id)
 
     def terminate(self, id: str) -> None:
         with translated():
@@ -197,7 +191,7 @@ class DockerEngine:
         """Someone else is removing it."""
         try:
             self._client().wait(id, timeout=REMOVAL_TIMEOUT, condition="removed")
-        except requests.Timeout:
+        except (requests.Timeout, requests.ConnectionError):
             raise EngineFault(f"the removal of {id[:12]} takes more than {REMOVAL_TIMEOUT} s") from None
 
     def container(self, id: str) -> Container | None:

@@ -59,8 +59,8 @@ def _call(method: Callable[Concatenate[FakeEngine, P], R]) -> Callable[Concatena
 class FakeEngine(Machine):
     """`images` are the digests on the engine; `references` is what registries and local tags say that names mean.
 
-    A pull of anything but what is `unpullable` succeeds; the start of an image that is `unstartable` is refused as
-    for a command that does not exist; one that is `stubborn` ignores the stop signal. All three hold digests.
+    A pull of anything but what is `unpullable` succeeds, the start of what is `unstartable` is refused, what is
+    `stubborn` ignores the stop signal. All three hold digests.
 
     `before_effect` and `after_effect` are called with the method's name around each call; what they raise goes to
     the caller, so a test can have the caller die before an effect or right after it. `history` lists what took
@@ -77,8 +77,7 @@ class FakeEngine(Machine):
         capacity: Resources = CAPACITY,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        super().__init__(name, capacity, now)
-        self.installation = installation
+        super().__init__(installation, name, capacity, now)
         self.images = set(images)
         self.references = dict(references or {})
         self.unpullable: set[str] = set()
@@ -169,7 +168,7 @@ class FakeEngine(Machine):
             return
         self._refuse_address(record.spec, record.shown.id)
         if record.spec.digest in self.unstartable:
-            raise Refused(f"exec: {' '.join(record.spec.command)!r}: no such file or directory")
+            raise Refused("OCI runtime create failed")
         self.run(record)
         self.history.append(("start", record.shown.name))
 

@@ -46,8 +46,8 @@ class Record:
 class Machine:
     """Containers and networks. Set `losing_events`, and nobody hears of anything; `now` gives the times shown."""
 
-    def __init__(self, name: str, capacity: Resources, now: Callable[[], datetime] | None) -> None:
-        self.name, self.capacity = name, capacity
+    def __init__(self, installation: str, name: str, capacity: Resources, now: Callable[[], datetime] | None) -> None:
+        self.installation, self.name, self.capacity = installation, name, capacity
         self.now = now or ticking()
         self.losing_events = False
         self.lock = threading.RLock()
@@ -193,7 +193,7 @@ class Machine:
 
     def tell(self, record: Record, action: str) -> None:
         event = EngineEvent(self.now(), action, record.shown.id, record.shown.labels)
-        if not (self.losing_events or self.dead):
+        if event.labels.installation == self.installation and not (self.losing_events or self.dead):
             for feed in self.subscribers:
                 feed.put(event)
 
