@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.core import signing
@@ -80,7 +79,7 @@ def _after(key: Sequence[str], values: Sequence[Any], newest_first: bool) -> Q:
 
 def _next(request: Request, last: Model, key: Sequence[str]) -> str:
     values = [getattr(last, field) for field in key]
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    plain = [value if isinstance(value, int) else str(value) for value in values]
     query = request.query_params.copy()
     query["cursor"] = signing.dumps(plain, salt=_salt(request))
     return f"{request.path}?{query.urlencode()}"

@@ -77,7 +77,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         if challenge := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = challenge
         if wait := getattr(error, "wait", None):
-            response["Retry-After"] = str(int(wait) + 1)
+            response["Retry-After"] = str(wait)
         return response
     return None
 

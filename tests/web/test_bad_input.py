@@ -40,7 +40,9 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"image": "registry.test/nothing:1"}, "image", "image_refused"),
     *(
         ({"image": image}, "image", "invalid_image")
-        for image in ("", " web", "we b", "-web", "web:", "Web:1", "web@sha256:12", "web;ls", "web\n", "$(web)", "../web")
+        for image in (
+            "", " web", "we b", "-web", "web:", "Web:1", "web@sha256:12", "web;ls", "web\n", "$(web)", "../web",
+        )
     ),
     ({"image": 7}, "image", "invalid_type"),
     ({"image": "w" * 256}, "image", "too_long"),
@@ -203,7 +205,8 @@ OTHERS: list[tuple[str, str, Any, str, str]] = [
         ("POST", "/nodes", {"name": "n2", "engine_url": url}, "engine_url", "invalid_url")
         for url in ("x", "ssh://x", "unix://", "tcp://", "tcp://a:99999", "tcp://[", "unix:///a b")
     ),
-    ("POST", "/nodes", {"name": "n2", "engine_url": "tcp://a:1", "labels": {"a b": "c"}}, "labels.a b", "invalid_label"),
+    ("POST", "/nodes", {"name": "n2", "engine_url": "tcp://a:1", "labels": {"a b": "c"}}, "labels.a b",
+     "invalid_label"),
     ("POST", "/nodes", {"name": "n2", "engine_url": "tcp://a:1", "labels": {"node": "c"}}, "labels.node",
      "invalid_label"),
     ("PATCH", "/nodes/n1", {"system": {"cpu": -1, "memory": 0, "disk": 0}}, "system.cpu", "out_of_range"),
