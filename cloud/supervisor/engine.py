@@ -126,9 +126,10 @@ class OwnEngine:
             return
         # started through sudo, the process we know is sudo itself, and only root may signal it or its child
         pid = self.pid_file.read_text().strip() if self.pid_file.exists() else str(identity.pid)
-        subprocess.run([*as_root(), "kill", pid], check=False)
+        kill = [*as_root(), "sh", "-c", 'kill "$@"', "sh"]  # a shell has it built in; the program may be missing
+        subprocess.run([*kill, pid], check=False)
         if not identity.wait(30):
-            subprocess.run([*as_root(), "kill", "-9", pid, str(identity.pid)], check=False)
+            subprocess.run([*kill, "-9", pid, str(identity.pid)], check=False)
             identity.wait(10)
         self.record.unlink(missing_ok=True)
 
