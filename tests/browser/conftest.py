@@ -11,23 +11,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
-from channels.layers import channel_layers
-from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 from django.db import connections
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 import cloud.asgi
 from apps.accounts.models import User
-from apps.panel import live
 from cloud.embedded import free_port
 from tests import services
 from tests.services import wait_until
-from tests.web.panel import session_of
+from tests.web.panel import hints_through, session_of
 from tests.web.seed import Seed, seed
 
 CHROMIUM = "/usr/bin/chromium"
@@ -37,14 +33,19 @@ ALONE = (
 )
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ALONE.split()}
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Playwright's own fixture would last for the session, and its event loop would stop all asynchronous tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ALONE.split())
+        yield browser
+        browser.close()
 
 
-@pytest.fixture(scope="session")
-def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_context_args, "locale": "en-US"}
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context(locale="en-US") as context:
+        yield context
 
 
 @dataclass
@@ -84,11 +85,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def layer(redis: Path) -> Iterator[None]:
-    before = channel_layers.set("default", RedisChannelLayer(hosts=[f"unix://{redis}"]))
-    live._start_over()
-    yield
-    channel_layers.set("default", before)
-    live._start_over()
+    with hints_through(redis):
+        yield
 
 
 @pytest.fixture
@@ -135,8 +133,8 @@ def watch(context: BrowserContext, panel: Panel) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def page(page: Page, watch: Watch, panel: Panel) -> Page:
-    return page
+def page(context: BrowserContext, watch: Watch, panel: Panel) -> Page:
+    return context.new_page()
 
 
 def log_in(page: Page, panel: Panel, user: User) -> None:

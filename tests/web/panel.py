@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
+from channels import DEFAULT_CHANNEL_LAYER
 from channels.db import database_sync_to_async
+from channels.layers import channel_layers
+from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
 from apps.accounts.models import User
-from apps.panel import urls
+from apps.panel import live, urls
 from apps.panel.page import LIVE, LivePage
 from cloud.asgi import application
 from tests.web.seed import Seed
@@ -146,6 +150,20 @@ async def opened(path: str, user: User) -> AsyncIterator[Socket]:
         yield found
     finally:
         await found.leave()
+
+
+@contextmanager
+def hints_through(redis: Path) -> Iterator[RedisChannelLayer]:
+    """Send live hints through a Redis, as all of the process does, from now on and until the end."""
+    before = channel_layers.backends.get(DEFAULT_CHANNEL_LAYER)
+    layer = RedisChannelLayer(hosts=[f"unix://{redis}"])
+    channel_layers.backends[DEFAULT_CHANNEL_LAYER] = layer
+    live._start_over()
+    yield layer
+    del channel_layers.backends[DEFAULT_CHANNEL_LAYER]
+    if before:
+        channel_layers.backends[DEFAULT_CHANNEL_LAYER] = before
+    live._start_over()
 
 
 async def close_connections() -> None:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from channels.layers import channel_layers
 from channels_redis.core import RedisChannelLayer
 
 from apps.panel import live
 from tests import services
 from tests.services import wait_until
+from tests.web.panel import hints_through
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,12 +24,8 @@ ENOUGH = 0.5  # seconds after which no hint is still under way
 @pytest.fixture
 def layer(tmp_path: Path) -> Iterator[RedisChannelLayer]:
     """The layer that everything in the process uses, on a Redis that may not be there yet."""
-    made = RedisChannelLayer(hosts=[f"unix://{tmp_path / 'redis.sock'}"])
-    before = channel_layers.set("default", made)
-    live._start_over()
-    yield made
-    channel_layers.set("default", before)
-    live._start_over()
+    with hints_through(tmp_path / "redis.sock") as made:
+        yield made
 
 
 async def listening(layer: RedisChannelLayer, topic: str) -> str:
