@@ -24,8 +24,8 @@ from typing import Any
 from cloud import ready
 from cloud.commands import run
 from cloud.supervisor import kernel
+from cloud.supervisor.forks import VARIABLE
 
-VARIABLE = "BERTH_NURSERY_FD"
 PRELOADED = (
     "celery.apps.beat",
     "celery.apps.worker",

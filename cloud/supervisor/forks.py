@@ -8,10 +8,10 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 
-from cloud.nursery import VARIABLE
 from cloud.supervisor.child import Child
 from cloud.supervisor.supervised import State
 
+VARIABLE = "BERTH_NURSERY_FD"  # tells the nursery its end of the socket
 PATIENCE = 5.0  # seconds in which the nursery has to have forked
 
 
