@@ -22,11 +22,11 @@ class Change:
 
 
 def changes(before: Release, after: Release) -> list[Change]:
-    """From one release to a later one, in the order of the spec. Raises `Undecryptable`."""
+    """From one release to a later one, by path. Raises `Undecryptable`."""
     old, new = dict(_flat(before.spec)), dict(_flat(after.spec))
     found = [
         Change(path, old.get(path, NOTHING), new.get(path, NOTHING))
-        for path in dict.fromkeys([*new, *old])
+        for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
     if before.digest != after.digest and before.spec["image"] == after.spec["image"]:

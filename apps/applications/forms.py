@@ -114,7 +114,7 @@ class SpecForm(PanelForm):
         super().__init__(data, initial={name: _at(spec, path) for path, name in FIELDS.items()})
         self._spec = spec
         if data is None:
-            self.env = [Row(name, kept=True) for name in spec["env"]]
+            self.env = [Row(name, kept=True) for name in sorted(spec["env"])]
             self.routes = [Row(route["host"], route["path"]) for route in spec["routes"]]
         else:
             self.env = _sent(data, "env")
