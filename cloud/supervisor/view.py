@@ -101,6 +101,8 @@ def _engine(config: Config, last: dict[str, Any]) -> Line:
         url, own = engine.find(config)
     except engine.EngineMissing as error:
         return Line("engine", False, "missing", str(error))
+    if own is not None and not own.known:
+        return Line("engine", False, "stopped", "there is none; ./berth up starts one")
     identity = own.identity() if own else None
     ok = engine.alive(url)
     entry: dict[str, Any] = next((entry for entry in last.get("processes", []) if entry["name"] == "dockerd"), {})
