@@ -30,33 +30,56 @@ def engine() -> Iterator[str]:
     if answers(DEFAULT):
         yield DEFAULT
     else:
-        with own_engine() as url:
-            yield url
+        with own_engine() as own:
+            try:
+                yield own.url
+            finally:
+                _clear(own.url)
 
 
-@contextlib.contextmanager
-def own_engine(*options: str) -> Iterator[str]:
-    """The URL of an engine that runs in here alone, on empty data; everything on it goes with it."""
-    with tempfile.TemporaryDirectory(prefix="berth-dockerd-") as name:
-        folder = Path(name)  # not pytest's: paths of sockets have to be short
-        url = f"unix://{folder / 'docker.sock'}"
-        argv = [
+class OwnEngine:
+    """A dockerd with data of its own, which can be killed and started again."""
+
+    def __init__(self, folder: Path, options: tuple[str, ...]) -> None:
+        self.url = f"unix://{folder / 'docker.sock'}"
+        self._log = folder / "log"
+        self._containerd_pid = folder / "exec" / "containerd" / "containerd.pid"
+        self._running = contextlib.ExitStack()
+        self._argv = [
             "dockerd",
             f"--data-root={folder / 'data'}",
             f"--exec-root={folder / 'exec'}",
             f"--pidfile={folder / 'pid'}",
-            f"--host={url}",
+            f"--host={self.url}",
             "--log-level=warn",
             *options,
         ]
+
+    def start(self) -> None:
+        # after a kill, its containerd may be left as a zombie that nobody reaps, and would be taken for alive
+        self._containerd_pid.unlink(missing_ok=True)
+        self._child = self._running.enter_context(process(self._argv, self._log))
+        wait_until(lambda: answers(self.url), f"dockerd answers, see {self._log}", 60)
+
+    def kill(self) -> None:
+        self._child.kill()
+        self._child.wait()
+
+    def close(self) -> None:
+        self._running.close()
+
+
+@contextlib.contextmanager
+def own_engine(*options: str) -> Iterator[OwnEngine]:
+    """An engine that runs in here alone, on empty data; everything on it goes with it."""
+    with tempfile.TemporaryDirectory(prefix="berth-dockerd-") as name:
+        folder = Path(name)  # not pytest's: paths of sockets have to be short
+        own = OwnEngine(folder, options)
         try:
-            with process(argv, folder / "log"):
-                wait_until(lambda: answers(url), f"dockerd answers, see {folder / 'log'}", 60)
-                try:
-                    yield url
-                finally:
-                    _clear(url)
+            own.start()
+            yield own
         finally:
+            own.close()
             for mount in _mounts_below(folder):
                 subprocess.run(["umount", "--lazy", mount], check=False)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.engine_cases.subject import network  # noqa: F401
 from tests.real.scheduler.engine.subject import DockerSubject
 
 
