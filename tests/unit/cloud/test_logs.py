@@ -9,11 +9,17 @@ from typing import Any
 
 from cloud.supervisor.specs import ROOT
 
+HEAD = """
+import logging, structlog
+from cloud import logs
+logs.configure("INFO")
+log = structlog.get_logger("mine")
+"""
+
 
 def lines_of(code: str) -> list[dict[str, Any]]:
     """What a process that runs `code` logs: one JSON object a line on standard error."""
-    head = "import logging, structlog\nfrom cloud import logs\nlogs.configure('INFO')\nlog = structlog.get_logger('mine')\n"
-    done = subprocess.run([sys.executable, "-c", head + code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", HEAD + code], cwd=ROOT, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 
