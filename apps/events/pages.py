@@ -1,4 +1,4 @@
-"""The page of events, and who sees which."""
+"""The page of events, and what other pages show of them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ from django.http import QueryDict
 
 from apps.accounts.models import User
 from apps.events.models import Event
+from apps.events.permissions import visible_events
 from apps.groups.permissions import visible_groups
-from apps.nodes.models import Node
+from apps.nodes.permissions import visible_nodes
 from apps.panel.page import Context, LivePage
 
 A_PAGE = 50
-
-
-def visible_events(user: User) -> QuerySet[Event]:
-    """What happened in the reader's groups and to nodes, and what they did themselves; everything for admins."""
-    if user.is_admin:
-        return Event.objects.all()
-    nodes = Q(group=None, kind__startswith="node.")
-    return Event.objects.filter(Q(group__in=visible_groups(user)) | nodes | Q(group=None, actor=user))
 
 
 def recent(events: QuerySet[Event], count: int) -> list[Event]:
@@ -36,7 +29,7 @@ class EventsPage(LivePage):
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
         events = visible_events(user)
-        groups, nodes = visible_groups(user), Node.objects.all()
+        groups, nodes = visible_groups(user), visible_nodes(user)
         chosen = {name: query.get(name, "") for name in ("group", "app", "node", "before")}
         if chosen["group"]:
             events = events.filter(group__name=chosen["group"])

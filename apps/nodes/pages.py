@@ -1,5 +1,4 @@
-"""The pages of nodes. Everyone may see what there is to run on; only admins change it, and the instances that a
-reader sees on a node are those of their own groups."""
+"""The pages of nodes, which are for admins."""
 
 from __future__ import annotations
 
@@ -16,11 +15,12 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.applications.models import Instance
-from apps.errors import Conflict, Invalid, NotFound
+from apps.errors import Conflict, Invalid
 from apps.events import pages as events
-from apps.groups.permissions import check_admin, visible_groups
+from apps.groups.permissions import check_admin
 from apps.nodes import services
 from apps.nodes.models import Node
+from apps.nodes.permissions import get_node
 from apps.panel.forms import PanelForm, cpu_field, size_field
 from apps.panel.page import Action, Context, LivePage, Page
 from scheduler.model import Resources
@@ -28,19 +28,13 @@ from scheduler.model import Resources
 RECENT = 8
 
 
-def find_node(name: str) -> Node:
-    node = Node.objects.filter(name=name).first()
-    if node is None:
-        raise NotFound
-    return node
-
-
 class NodeList(LivePage):
     template = "nodes/list.html"
     regions = ("nodes/table",)
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
-        return {"nodes": list(Node.objects.all()), "is_admin": user.is_admin}
+        check_admin(user)
+        return {"nodes": list(Node.objects.all())}
 
     def topics(self, context: Mapping[str, Any]) -> set[str]:
         return {"nodes"}
@@ -51,13 +45,12 @@ class NodePage(LivePage):
     regions = ("nodes/head", "nodes/body")
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
-        node = find_node(kwargs["node"])
-        instances = Instance.objects.filter(node=node, gone_at=None, group__in=visible_groups(user))
+        node = get_node(user, kwargs["node"])
+        instances = Instance.objects.filter(node=node, gone_at=None)
         return {
             "node": node,
             "instances": list(instances.select_related("app__group", "release").order_by("group", "app__name", "slot")),
             "events": events.recent(node.events.filter(group=None), RECENT),
-            "is_admin": user.is_admin,
         }
 
     def topics(self, context: Mapping[str, Any]) -> set[str]:
@@ -132,15 +125,13 @@ class EnrolPage(Page):
 
 class NodeSettings(Page):
     def get(self, request: HttpRequest, node: str) -> HttpResponse:
-        check_admin(request.user)
-        found = find_node(node)
+        found = get_node(request.user, node)
         system = services.system_of(found)
         initial = {"labels": found.labels, "cpu": system.cpu, "memory": system.memory, "disk": system.disk}
         return self._show(found, SettingsForm(initial=initial))
 
     def post(self, request: HttpRequest, node: str) -> HttpResponse:
-        check_admin(request.user)
-        found, form = find_node(node), SettingsForm(request.POST)
+        found, form = get_node(request.user, node), SettingsForm(request.POST)
         if form.is_valid():
             labels, system = form.cleaned_data.pop("labels"), Resources(**form.cleaned_data)
             try:
@@ -161,8 +152,7 @@ class Cordon(Action):
     cordoned = True
 
     def act(self, request: HttpRequest, **kwargs: Any) -> str:
-        check_admin(request.user)
-        services.change_node(request.user, find_node(kwargs["node"]), cordoned=self.cordoned)
+        services.change_node(request.user, get_node(request.user, kwargs["node"]), cordoned=self.cordoned)
         return self.back(**kwargs)
 
     def back(self, **kwargs: Any) -> str:
@@ -171,8 +161,7 @@ class Cordon(Action):
 
 class RemoveNode(Action):
     def act(self, request: HttpRequest, **kwargs: Any) -> str:
-        check_admin(request.user)
-        node = find_node(kwargs["node"])
+        node = get_node(request.user, kwargs["node"])
         services.remove_node(request.user, node)
         messages.success(request, _("Node %(name)s was removed.") % {"name": node.name})
         return reverse("nodes")

@@ -6,32 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.errors import NotFound
 from apps.groups.models import Role
-from apps.groups.permissions import allows, check_role, role_in, visible_groups
+from apps.groups.permissions import allows, role_in
 from apps.operations import services
 from apps.operations.models import Operation
+from apps.operations.permissions import get_operation
 from apps.panel.page import Action, Context, LivePage
-
-
-def visible_operations(user: User) -> QuerySet[Operation]:
-    """Those of the reader's groups; admins see those of groups that are gone as well."""
-    everything = Q() if user.is_admin else Q(group__in=visible_groups(user))
-    return Operation.objects.filter(everything).select_related("group", "app", "created_by")
-
-
-def find_operation(user: User, key: Any) -> Operation:
-    operation = visible_operations(user).filter(pk=key).first()
-    if operation is None:
-        raise NotFound
-    return operation
 
 
 def steps_of(operation: Operation) -> list[dict[str, Any]]:
@@ -57,7 +43,7 @@ class OperationPage(LivePage):
     regions = ("operations/head", "operations/body")
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
-        operation = find_operation(user, kwargs["operation"])
+        operation = get_operation(user, kwargs["operation"])
         role = role_in(user, operation.group) if operation.group else None
         return {
             "operation": operation,
@@ -71,8 +57,7 @@ class OperationPage(LivePage):
 
 class CancelOperation(Action):
     def act(self, request: HttpRequest, **kwargs: Any) -> str:
-        operation = find_operation(request.user, kwargs["operation"])
-        check_role(request.user, operation.group, Role.DEVELOPER)
+        operation = get_operation(request.user, kwargs["operation"], Role.DEVELOPER)
         services.cancel(request.user, operation)
         messages.success(request, _("The operation was cancelled. What it had done by then stays."))
         return self.back(**kwargs)

@@ -11,11 +11,12 @@ from django.http import QueryDict
 from apps.accounts.models import User
 from apps.applications.models import App, AppStatus
 from apps.events import pages as events
+from apps.events.permissions import visible_events
 from apps.groups.pages import with_health
 from apps.groups.permissions import visible_groups
-from apps.nodes.models import Node
+from apps.nodes.permissions import visible_nodes
 from apps.operations.models import ACTIVE
-from apps.operations.pages import visible_operations
+from apps.operations.permissions import visible_operations
 from apps.panel.page import Context, LivePage
 
 RECENT = 8
@@ -28,7 +29,7 @@ class Overview(LivePage):
     regions = ("panel/figures", "panel/attention", "panel/happening", "panel/resources")
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
-        groups, nodes = list(visible_groups(user)), list(Node.objects.all())
+        groups, nodes = list(visible_groups(user)), list(visible_nodes(user))
         apps = App.objects.filter(group__in=groups)
         counts = dict(apps.order_by().values_list("status").annotate(n=Count("pk")))
         return {
@@ -39,7 +40,7 @@ class Overview(LivePage):
             "app_count": sum(counts.values()),
             "attention": list(with_health(apps.filter(status__in=ATTENTION))[:MOST]),
             "operations": list(visible_operations(user).filter(status__in=ACTIVE)[:MOST]),
-            "events": events.recent(events.visible_events(user), RECENT),
+            "events": events.recent(visible_events(user), RECENT),
             "is_admin": user.is_admin,
         }
 

@@ -90,6 +90,11 @@ async def test_what_is_no_live_page_has_no_socket(path: str, berth: Seed) -> Non
     assert not await (await socket(path, berth.admin)).accepted()
 
 
+@pytest.mark.parametrize("path", ["/nodes/", "/nodes/berth-1/"])
+async def test_pages_of_admins_have_no_socket_for_others(path: str, berth: Seed) -> None:
+    assert not await (await socket(path, berth.owner)).accepted()
+
+
 async def test_another_site_gets_no_socket(berth: Seed) -> None:
     page = await socket(APP, berth.admin)
     page.scope["headers"][0] = (b"origin", b"http://evil.example")

@@ -177,11 +177,11 @@ def sections(context: Context) -> Mapping[str, Any]:
     entries = [
         ("overview", gettext("Overview"), "layout-dashboard"),
         ("groups", gettext("Groups"), "apps"),
-        ("nodes", gettext("Nodes"), "server"),
         ("events", gettext("Events"), "history"),
     ]
     if user.is_admin:
-        entries.append(("users", gettext("Users"), "users"))
+        entries[2:2] = [("nodes", gettext("Nodes"), "server")]
+        entries += [("users", gettext("Users"), "users")]
     found = []
     for name, label, image in entries:
         url = reverse(name)
