@@ -35,6 +35,7 @@ PRELOADED = (
     "channels_redis.core",
     "cloud.asgi",
     "kombu.transport.redis",
+    "scheduler.observer",
     "scheduler.tasks",
     "uvicorn",
 )
@@ -101,8 +102,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update(request["env"])  # over what modules have set as they were loaded
     if pipe:
         os.environ[ready.VARIABLE] = str(pipe[0])
     kernel.set_name(f"berth-{request['role']}")
