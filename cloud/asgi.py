@@ -12,11 +12,13 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 
+from apps.operations.waiting import AnswerWhenEnded  # noqa: E402
 from apps.panel.routing import websockets  # noqa: E402
+from apps.rest.limits import LimitBody  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
+        "http": LimitBody(AnswerWhenEnded(pages)),
         "websocket": AllowedHostsOriginValidator(CookieMiddleware(websockets)),
     }
 )

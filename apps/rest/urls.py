@@ -12,7 +12,6 @@ from apps.fields import NAME_PATTERN
 from apps.groups import api as groups
 from apps.nodes import api as nodes
 from apps.operations import api as operations
-from apps.operations.waiting import operation_detail
 from apps.rest.docs import Docs
 from apps.rest.views import Unknown
 
@@ -84,7 +83,7 @@ urlpatterns = [
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
     path("operations", operations.Operations.as_view(), name="operations"),
-    path("operations/<uuid:id>", operation_detail, name="operation"),
+    path("operations/<uuid:id>", operations.OperationDetail.as_view(), name="operation"),
     path("operations/<uuid:id>/cancel", operations.OperationCancel.as_view(), name="cancel"),
     path("events", events.Events.as_view(), name="events"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
