@@ -64,6 +64,8 @@ class Cluster:
             known = self._seen.get(id(request))
             kind = known[0] if known is not None else self._remember(request)
             if request.count == 1:
+                if kind.learns:
+                    self.state.workload.note(kind.typical)
                 n = kind.best()
                 if n >= 0:
                     self._claim(kind, n)
@@ -97,30 +99,40 @@ class Cluster:
             return chosen.tolist(), [()] * len(chosen)
         one_by_one: list[int] = []
         devices: list[tuple[int, ...]] = []
-        while len(one_by_one) < count and (n := kind.best()) >= 0:
+        full = False
+        for _ in range(count):
+            if kind.learns:
+                self.state.workload.note(kind.typical)
+            elif full:
+                break
+            if full or (n := kind.best()) < 0:
+                full = True
+                continue
             one_by_one.append(n)
             devices.append(self._claim(kind, n))
         return one_by_one, devices
 
     def _claim(self, kind: Kind, n: int) -> tuple[int, ...]:
         """Take what one instance needs; returns the positions of the devices it gets."""
-        self.state.claim(n, kind.amounts, kind.request.app)
-        for port in kind.request.constraints.ports:
-            self.state.taken(port)[n] = True
         given: list[int] = []
         for table, wanted in kind.devices:
             chosen = table.choose(wanted, n)
             table.take(n, chosen, wanted.share)
+            self.state.devices_free[n] -= wanted.share * wanted.count
             given += [table.positions[n][k] for k in chosen]
+        self.state.claim(n, kind.amounts, kind.request.app)
+        for port in kind.request.constraints.ports:
+            self.state.taken(port)[n] = True
         return tuple(given)
 
     def _release(self, kind: Kind, n: int, devices: tuple[int, ...]) -> None:
-        self.state.claim(n, kind.amounts, kind.request.app, -1)
-        for port in kind.request.constraints.ports:
-            self.state.taken(port)[n] = False
         for table, wanted in kind.devices:
             given = [k for k, position in enumerate(table.positions[n]) if position in devices]
             table.give_back(n, given, wanted.share)
+            self.state.devices_free[n] += wanted.share * len(given)
+        self.state.claim(n, kind.amounts, kind.request.app, -1)
+        for port in kind.request.constraints.ports:
+            self.state.taken(port)[n] = False
 
     def _kind(self, request: Request, profile: Profile | None = None) -> Kind:
         profile = profile or self.profile

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.placement.values import DeviceRequest, Node
+from scheduler.placement.values import WHOLE, DeviceRequest, Node
 
+_FAR = 1 << 30
 _NONE = -1  # no device there
 
 
@@ -25,6 +26,7 @@ class DeviceTable:
         width = max((len(found) for found in self.positions), default=0)
         self.free = np.full((len(nodes), width), _NONE, np.int64)
         self.model = np.zeros((len(nodes), width), np.int64)
+        self.total = np.array([WHOLE * len(found) for found in self.positions])
         self.models: list[str] = []
         for n, node in enumerate(nodes):
             self.update(n, node)
@@ -41,10 +43,14 @@ class DeviceTable:
     def usable(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
         """What is free of each device that the request may have; -1 of those of other models."""
         free = self.free.take(nodes, 0)
-        if not request.models:
-            return free
-        allowed = np.array([model in request.models for model in self.models] or [False])
-        return np.where(allowed[self.model.take(nodes, 0)], free, _NONE)
+        return free if not request.models else np.where(self.of_models(request.models, nodes), free, _NONE)
+
+    def of_models(self, models: frozenset[str], nodes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the nodes' devices are of one of these models; with none given, all."""
+        if not models:
+            return np.ones((len(nodes), self.free.shape[1]), np.bool_)
+        allowed = np.array([model in models for model in self.models] or [False])
+        return allowed[self.model.take(nodes, 0)]
 
     def fits(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.bool_]:
         fitting: NDArray[np.bool_] = (self.usable(request, nodes) >= request.share).sum(axis=1) >= request.count
@@ -55,6 +61,17 @@ class DeviceTable:
         free = self.usable(request, np.array([n]))[0].tolist()
         fitting = sorted((left, k) for k, left in enumerate(free) if left >= request.share)
         return sorted(k for _, k in fitting[: request.count])
+
+    def after(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What would be left of each node's devices; of nodes where the request does not fit, anything."""
+        usable = self.usable(request, nodes)
+        rows = np.arange(len(nodes))
+        left = np.maximum(self.free.take(nodes, 0), 0)
+        unfit = np.where(usable >= request.share, usable, _FAR)
+        order = np.argsort(unfit, axis=1, kind="stable")[:, : request.count]
+        for column in range(order.shape[1]):
+            left[rows, order[:, column]] -= request.share
+        return np.maximum(left, 0)
 
     def take(self, n: int, chosen: list[int], share: int) -> None:
         self.free[n, chosen] -= share

@@ -21,6 +21,7 @@ from scheduler.placement.state import Layout, State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import DeviceRequest, Request
 from scheduler.placement.view import View
+from scheduler.placement.workload import Need
 
 Term = Callable[[Ints], Ints]  # from an app's counts on nodes to what that adds to their keys
 _SMALL = 20_000  # bytes of a kind without keys
@@ -38,6 +39,7 @@ class Kind:
         self.profile = profile
         self.view = View(state, request)
         self.need = self.view.need
+        self.typical = Need.of(request)
         self.amounts: list[int] = self.need.tolist()
         self.devices: tuple[tuple[DeviceTable, DeviceRequest], ...] = ()
         self._compile()
@@ -76,6 +78,8 @@ class Kind:
         self.keys: Ints | None = None
         self.search: Search | None = None
         self.missed = self.pause = 0
+        self.learns = any(score.learns for _, score in self.scores)
+        self.guess = -1
         self.searchable = all(f.slack_alone for f in self.node_filters) and len(self.node_scores) == 1
 
     def _compile_counts(self) -> None:
@@ -86,7 +90,7 @@ class Kind:
                 terms.setdefault(found.app, []).append(_refusal(found))
         for weight, score in self.scores:
             if isinstance(score, CountScore):
-                terms.setdefault(self.request.app, []).append(_weighted(weight * self.state.ranks, score))
+                terms.setdefault(score.app, []).append(_weighted(weight * self.state.ranks, score))
         self.terms: dict[str, Term] = {app: _sum(of) for app, of in terms.items()}
 
     def _eligible(self) -> Bools:
@@ -176,6 +180,9 @@ class Kind:
         state = self.state
         self.check_version()
         keys = self.keys if self.keys is not None else self._open_keys()
+        if self.learns and self.guess != state.workload.version:
+            self.guess = state.workload.version
+            self.epoch = -1
         if self.epoch == state.epoch and self.position == state.end:
             return keys
         changed = state.log[self.position : state.end]

@@ -13,7 +13,7 @@ from scheduler.placement.filters import FILTERS
 from scheduler.placement.scores import SCORES
 
 FILTER_NAMES = frozenset(sort.name for sort in FILTERS) | {"distinct_nodes"}
-ALWAYS = frozenset({"state", "resources", "devices", "ports", "volumes"})  # physics, not policy
+PHYSICS = frozenset({"state", "resources", "devices", "ports", "volumes"})
 HEAVIEST = 1000
 
 
@@ -40,7 +40,7 @@ class Profile:
         for name in sorted(self.without):
             if name not in FILTER_NAMES:
                 raise ValueError(f"{name!r} is no filter; there are {', '.join(sorted(FILTER_NAMES))}")
-            if name in ALWAYS:
+            if name in PHYSICS:
                 raise ValueError(f"the filter {name} cannot be left out")
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,13 +61,10 @@ class Profile:
         return cls(name, dict(weights), frozenset(without))
 
 
-SPREAD = Profile("spread", {"spread": 20, "room": 5, "prefer": 10, "avoid": 1000, "stay": 2, "image": 2})
-BINPACK = Profile("binpack", {"binpack": 20, "spread": 1, "prefer": 10, "avoid": 1000, "stay": 2, "image": 2})
-BALANCED = Profile(
-    "balanced", {"spread": 20, "room": 5, "balance": 5, "prefer": 10, "avoid": 1000, "stay": 2, "image": 2}
-)
-FRAGMENTATION = Profile(
-    "fragmentation",
-    {"fragmentation": 100, "binpack": 1, "spread": 1, "prefer": 10, "avoid": 1000, "stay": 2, "image": 2},
-)
+_COMMON = {"prefer": 10, "affinity": 10, "avoid": 1000, "stay": 2, "image": 2}
+
+SPREAD = Profile("spread", {"spread": 20, "room": 5, **_COMMON})
+BINPACK = Profile("binpack", {"binpack": 20, "fragmentation": 10, "spread": 1, **_COMMON})
+BALANCED = Profile("balanced", {"spread": 20, "room": 5, "balance": 5, **_COMMON})
+FRAGMENTATION = Profile("fragmentation", {"fragmentation": 100, "binpack": 1, "spread": 1, **_COMMON})
 PRESETS: Mapping[str, Profile] = {profile.name: profile for profile in (SPREAD, BINPACK, BALANCED, FRAGMENTATION)}

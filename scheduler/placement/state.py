@@ -19,6 +19,7 @@ from scheduler.placement.labels import NODE, Expression, Operator
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.units import RESOURCES
 from scheduler.placement.values import Node, Taint
+from scheduler.placement.workload import Workload
 
 FULL = 1 << 16  # a share of 1, in the arrays
 READY = "ready"
@@ -81,6 +82,7 @@ class State:
                     self.apps[app][n] = count
         self.devices: dict[str, DeviceTable] = {}
         self._load_devices()
+        self.workload = Workload()
         self.log = np.zeros(_LOG_ENTRIES, np.int64)
         self.end = 0  # of the log
         self.epoch = 0  # how often the log began anew
@@ -97,7 +99,8 @@ class State:
         self.version += 1
         self.cells = None
         self._slack_of = [np.maximum(self.allocatable[r], 1).tolist() for r in (0, 1)]
-        self._slack = self.mean_share(self.free[0], self.free[1], np.arange(self.size))
+        self._slack_of.append(self.devices_total.tolist())
+        self._slack = self.mean_share(self.free[0], self.free[1], np.arange(self.size), np.array(self.devices_free))
         self.slacks = self._slack.tolist()
         self._masks: dict[Expression, Bools] = {}
         self._columns: dict[str, Column] = {}
@@ -114,11 +117,24 @@ class State:
         if changed is not None:
             for name in self.devices.keys() & before.keys():
                 self.devices[name].take_over(before[name], changed)
+        none = np.zeros(self.size, np.int64)
+        self.devices_total: Ints = sum((table.total for table in self.devices.values()), none)
+        self._count_devices()
 
-    def mean_share(self, cpu: Ints, memory: Ints, nodes: Ints) -> Ints:
-        """The mean of the shares that these amounts of CPU and memory are of what the nodes have, in `FULL`ths."""
+    def _count_devices(self) -> None:
+        none = np.zeros(self.size, np.int64)
+        free = sum((np.maximum(table.free, 0).sum(axis=1) for table in self.devices.values()), none)
+        self.devices_free: list[int] = free.tolist()
+
+    def mean_share(self, cpu: Ints, memory: Ints, nodes: Ints, devices: Ints) -> Ints:
+        """The mean of the shares that these amounts are of what the nodes have, in `FULL`ths.
+
+        `devices` are thousandths; on nodes that have none the mean is that of CPU and memory.
+        """
         of = np.maximum(self.allocatable[:2].take(nodes, 1), 1)
-        share: Ints = (cpu * FULL // of[0] + memory * FULL // of[1]) >> 1
+        has = self.devices_total.take(nodes)
+        shares = cpu * FULL // of[0] + memory * FULL // of[1] + devices * FULL // np.maximum(has, 1) * (has > 0)
+        share: Ints = shares // np.where(has > 0, 3, 2)
         return share
 
     # changes
@@ -161,7 +177,11 @@ class State:
 
     def _set_slack(self, n: int, row: list[int]) -> None:
         cpu, memory = self._slack_of[0][n], self._slack_of[1][n]
-        slack = (row[0] * FULL // cpu + row[1] * FULL // memory) >> 1
+        slack = row[0] * FULL // cpu + row[1] * FULL // memory
+        if devices := self._slack_of[2][n]:
+            slack = (slack + self.devices_free[n] * FULL // devices) // 3
+        else:
+            slack >>= 1
         if self.cells is not None:
             self.cells.moved(n, self.slacks[n], slack)
         self.slacks[n] = slack
@@ -233,6 +253,7 @@ class State:
             self._load_devices(changed=n)
         for table in self.devices.values():
             table.update(n, node)
+        self.devices_free[n] = sum(int(np.maximum(table.free[n], 0).sum()) for table in self.devices.values())
         if _fixed(before) != _fixed(node):
             self._behind.append(n)
             self._forget()

@@ -130,6 +130,7 @@ class Request:
     image: str = ""  # digest
     avoid: frozenset[str] = frozenset()  # names of nodes it just failed on: least preferred, not forbidden
     constraints: Constraints = Constraints()
+    likes: tuple[Affinity, ...] = ()  # preferred, not demanded
     image_bytes: int = 0  # what a node without the image has to fetch
     stay: frozenset[str] = frozenset()  # names of nodes where the instances to be replaced run
     priority: int = 0

@@ -45,7 +45,8 @@ class View:
         if self.extra is None:
             return self.state.slack.take(self.nodes)
         free = self.free()
-        return self.state.mean_share(free[0], free[1], self.nodes)
+        devices = np.array(self.state.devices_free)[self.nodes]
+        return self.state.mean_share(free[0], free[1], self.nodes, devices)
 
     def count(self, app: str) -> Ints:
         """How many instances of the app each node has."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from scheduler.placement.scores.affinity import AffinityScore
 from scheduler.placement.scores.avoid import AvoidScore
 from scheduler.placement.scores.balance import BalanceScore
 from scheduler.placement.scores.base import CountScore, DomainScore, Score
@@ -22,6 +23,7 @@ SCORES: Mapping[str, type[Score]] = {
         BalanceScore,
         FragmentationScore,
         PreferScore,
+        AffinityScore,
         AvoidScore,
         StayScore,
         ImageScore,

@@ -22,6 +22,7 @@ class Score:
 
     name: ClassVar[str]
     slack_sign: ClassVar[int] = 0  # 1 or -1 when `points` are the view's slack, times that
+    learns: ClassVar[bool] = False  # whether its points change with what is typical
     repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
 
     @classmethod
@@ -47,7 +48,9 @@ class Score:
 
 
 class CountScore(Score):
-    """A preference whose points for a node follow from how many instances of the request's app it has alone."""
+    """A preference whose points for a node follow from how many instances of `app` it has alone."""
+
+    app: str
 
     def count_points(self, counts: Ints) -> Ints:
         """The points of nodes with so many instances."""
@@ -55,10 +58,10 @@ class CountScore(Score):
 
     def points(self, view: View) -> Ints:
         """For explanations; placements look at a node's points again when its count changes only."""
-        return self.count_points(view.count(self.request.app))
+        return self.count_points(view.count(self.app))
 
     def watched(self) -> set[str]:
-        return {self.request.app}
+        return {self.app}
 
 
 class DomainScore(Score):
@@ -87,6 +90,7 @@ def named(score: Score, view: View, names: frozenset[str], points: int) -> Ints 
 
 
 def instance_share(view: View) -> Ints:
-    """The mean share of CPU and memory that one instance is of each node."""
-    cpu, memory = (view.need[r : r + 1].repeat(len(view.nodes)) for r in (0, 1))
-    return view.state.mean_share(cpu, memory, view.nodes)
+    """The mean share of CPU, memory and devices that one instance is of each node."""
+    devices = sum(device.count * device.share for device in view.request.constraints.devices)
+    cpu, memory, wanted = (np.full(len(view.nodes), figure) for figure in (view.need[0], view.need[1], devices))
+    return view.state.mean_share(cpu, memory, view.nodes, wanted)

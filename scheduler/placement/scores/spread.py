@@ -18,6 +18,10 @@ class SpreadScore(CountScore):
 
     name = "spread"
 
+    def __init__(self, state: State, request: Request) -> None:
+        super().__init__(state, request)
+        self.app = request.app
+
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Score]:  # type: ignore[override]
         labels = dict.fromkeys(request.rules.spread)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scheduler.model import Distinct
-from scheduler.placement import BINPACK, SPREAD, Bond, Node, Profile, Request
+from scheduler.placement import SPREAD, Bond, Node, Profile, Request
 from scheduler.placement.labels import parse
 from scheduler.placement.state import FULL
 from scheduler.placement.units import RESOURCES
@@ -13,7 +13,6 @@ from scheduler.placement.units import RESOURCES
 
 class Reference:
     def __init__(self, nodes: list[Node], profile: Profile = SPREAD) -> None:
-        assert profile in (SPREAD, BINPACK)
         self.nodes = {node.name: node for node in sorted(nodes, key=lambda node: node.name)}
         self.profile = profile
 
@@ -136,14 +135,17 @@ class Reference:
         spread = set(rules.spread) | ({"node"} if rules.distinct_nodes is Distinct.PREFERRED else set())
         free = node.allocatable - node.reserved
 
-        def mean_share(amounts):
-            shares = (
+        def mean_share(amounts, devices):
+            shares = [
                 amounts.cpu * FULL // max(node.allocatable.cpu, 1),
                 amounts.memory * FULL // max(node.allocatable.memory, 1),
-            )
-            return sum(shares) >> 1
+            ]
+            if node.devices:
+                shares.append(devices * FULL // (1000 * len(node.devices)))
+            return sum(shares) // len(shares)
 
-        room = mean_share(free) - mean_share(request.resources)
+        asked = sum(device.count * device.share for device in request.constraints.devices)
+        room = mean_share(free, sum(device.free for device in node.devices)) - mean_share(request.resources, asked)
         met = sum(parse(text).matches(labels) for text in rules.prefer)
         points = {
             "spread": -FULL * sum(self.spread_count(request.app, label, labels.get(label)) for label in spread),
@@ -152,9 +154,14 @@ class Reference:
             "prefer": met * FULL // len(rules.prefer) if rules.prefer else 0,
             "avoid": -FULL * (name in request.avoid),
             "stay": FULL * (name in request.stay),
+            "affinity": FULL * sum(self.liking(labels.get(liked.label), liked) for liked in request.likes),
             "image": 0 if not request.image or request.image in node.images else -(FULL >> 4),
         }
         return sum(weight * points[score] for score, weight in self.profile.weights.items())
+
+    def liking(self, value, liked):
+        there = value is not None and self.on_value(liked.app, liked.label, value) > 0
+        return (1 if liked.bond is Bond.WITH else -1) * there
 
     def spread_count(self, app, label, value):
         return sum(node.apps.get(app, 0) for name, node in self.nodes.items() if self.labels(name).get(label) == value)

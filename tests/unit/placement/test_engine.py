@@ -6,14 +6,16 @@ from random import Random
 import pytest
 
 from scheduler.model import Resources
-from scheduler.placement import BALANCED, BINPACK, FRAGMENTATION, SPREAD, Cluster, place
+from scheduler.placement import BALANCED, BINPACK, FRAGMENTATION, SPREAD, Cluster, Profile, place
 from tests.unit.placement.reference import Reference
 from tests.unit.placement.worlds import some_node, some_nodes, some_request
 
 SEEDS = range(100)
+# what a preset learns from the requests so far has no plain twin
+PACK = Profile("pack", {score: weight for score, weight in BINPACK.weights.items() if score != "fragmentation"})
 
 
-@pytest.mark.parametrize("profile", [SPREAD, BINPACK], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [SPREAD, PACK], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("most", [6, 40])
 def test_every_placement_is_the_best_of_all_nodes(profile, most):
     for seed in SEEDS:

@@ -109,4 +109,7 @@ def some_request(rng: Random, count: int | None = None, *, plain: bool = False, 
         avoid=frozenset({"n00"} if rng.random() < 0.2 else ()),
         stay=frozenset({"n01"} if rng.random() < 0.2 else ()),
         constraints=constraints,
+        likes=only(
+            now_and_then(0.2, Affinity(rng.choice(tuple(Bond)), rng.choice(APPS), rng.choice(("node", "zone"))))
+        ),
     )
