@@ -40,19 +40,19 @@ def engine() -> Iterator[str]:
 class OwnEngine:
     """A dockerd with data of its own, which can be killed and started again."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, prefix: tuple[str, ...]) -> None:
         self.url = f"unix://{folder / 'docker.sock'}"
         self._log = folder / "log"
         self._containerd_pid = folder / "exec" / "containerd" / "containerd.pid"
         self._running = contextlib.ExitStack()
         self._argv = [
+            *prefix,
             "dockerd",
             f"--data-root={folder / 'data'}",
             f"--exec-root={folder / 'exec'}",
             f"--pidfile={folder / 'pid'}",
             f"--host={self.url}",
             "--log-level=warn",
-            *options,
         ]
 
     def start(self) -> None:
@@ -70,11 +70,15 @@ class OwnEngine:
 
 
 @contextlib.contextmanager
-def own_engine(*options: str) -> Iterator[OwnEngine]:
-    """An engine that runs in here alone, on empty data; everything on it goes with it."""
+def own_engine(*, apart: bool = False) -> Iterator[OwnEngine]:
+    """An engine that runs in here alone, on empty data; everything on it goes with it.
+
+    `apart`: in a network of its own, out of reach. Beside another engine it has to be: both would make, and remove,
+    the host's one `docker0` and the rules of its firewall.
+    """
     with tempfile.TemporaryDirectory(prefix="berth-dockerd-") as name:
         folder = Path(name)  # not pytest's: paths of sockets have to be short
-        own = OwnEngine(folder, options)
+        own = OwnEngine(folder, ("unshare", "--net") if apart else ())
         try:
             own.start()
             yield own

@@ -201,7 +201,7 @@ def test_closing_the_client_ends_a_call_that_hangs(mute: str) -> None:
 
 
 def test_an_engine_that_dies_is_noticed_and_found_again() -> None:
-    with dockerd.own_engine("--bridge=none", "--iptables=false") as own:
+    with dockerd.own_engine(apart=True) as own:
         engine = DockerEngine(own.url, "a")
         assert engine.containers() == []
         events = engine.events()
