@@ -75,7 +75,8 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": dj_database_url.parse(BERTH.database, conn_max_age=60, conn_health_checks=True)}
+# No persistent connections: under ASGI each request has a thread of its own, whose connection nobody would use again.
+DATABASES = {"default": dj_database_url.parse(BERTH.database, conn_max_age=0)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",  # take the write lock at once: no deadlock between readers that upgrade

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
+from django.db import connections
 
 from apps.accounts.models import User
 from apps.accounts.services import create_token
@@ -33,6 +35,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def operation(people: SimpleNamespace, group: Group, engine: FakeEngine) -> Operation:
     services.create_app(people.developer, group, {"name": "web", "image": IMAGE})
     return Operation.objects.get()
+
+
+@pytest.fixture(autouse=True)
+async def no_connection_left(db: None) -> AsyncIterator[None]:
+    """What `sync_to_async` opened in its thread would keep the test's database from being dropped."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 async def ask(user: User, operation: Operation, wait: str) -> ApplicationCommunicator:
