@@ -262,7 +262,10 @@ class Engine(Protocol):
         """
 
     def start(self, id: str) -> None:
-        """Start it; one that runs already is left alone. Raises `NotFound`, `AddressTaken`, `Refused`."""
+        """Start it; one that runs already is left alone, one that is paused goes on.
+
+        Raises `NotFound`, `NetworkMissing`, `AddressTaken`, `Refused`.
+        """
 
     def terminate(self, id: str) -> None:
         """Send the image's stop signal (SIGTERM unless it names another) and return at once.
