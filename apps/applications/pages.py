@@ -56,7 +56,13 @@ class AppLivePage(LivePage):
 
 class AppPage(AppLivePage):
     template = "applications/page.html"
-    regions = ("applications/head", "applications/now", "applications/instances", "applications/side")
+    regions = (
+        "applications/head",
+        "applications/now",
+        "applications/instances",
+        "applications/recent",
+        "applications/side",
+    )
     tab = "app"
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 
 def render_region(name: str, context: Mapping[str, Any], *, pushed: bool = False) -> SafeString:
@@ -16,5 +16,5 @@ def render_region(name: str, context: Mapping[str, Any], *, pushed: bool = False
         '<div id="{}" class="region"{}>{}</div>',
         "region-" + name.replace("/", "-"),
         format_html(' hx-swap-oob="{}"', "morph") if pushed else "",
-        render_to_string(f"{name}.html", dict(context)),
+        mark_safe(render_to_string(f"{name}.html", dict(context)).strip()),  # noqa: S308 - a template's own text
     )

@@ -53,9 +53,11 @@ class Socket(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:  # also when the channel layer went away, of which `disconnect` hears nothing
-            if self.work:
-                self.work.cancel()
-                await asyncio.gather(self.work, return_exceptions=True)
+            while self.work and not self.work.done():
+                self.work.cancel()  # more than once, for a call in a thread swallows it
+                await asyncio.wait([self.work], timeout=0.1)
+            if self.work and not self.work.cancelled():
+                self.work.exception()  # that a page has left is no news
 
     async def deliver(self, text: str) -> None:
         """Send a message. Raises `Left`."""

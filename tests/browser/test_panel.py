@@ -88,9 +88,9 @@ def test_the_language_is_switched_and_stays(page: Page, panel: Panel, berth: See
     page.get_by_label("Language").click()
     page.get_by_role("button", name="简体中文").click()
     expect(page.get_by_role("heading", name="概览")).to_be_visible()
-    page.get_by_role("link", name="节点", exact=True).click()
+    page.get_by_role("link", name="组", exact=True).click()
     expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
-    expect(page.get_by_text("停止调度").first).to_be_visible()
+    expect(page.get_by_text("3 名成员")).to_be_visible()
 
 
 def test_the_colours_follow_the_system_until_someone_chooses(page: Page, panel: Panel, berth: Seed) -> None:

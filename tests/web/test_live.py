@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 
 import pytest
 from channels.db import database_sync_to_async
@@ -15,7 +17,7 @@ from apps.groups.models import Membership
 from apps.panel import consumers
 from apps.panel.live import announce
 from apps.panel.sockets import REFUSED
-from tests.web.panel import address, arguments, close_connections, is_live, of_a_group, opened, routes, socket
+from tests.web.panel import WAIT, address, arguments, close_connections, is_live, of_a_group, opened, routes, socket
 from tests.web.seed import SECRET, Seed, seed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,6 +174,23 @@ async def test_a_page_that_fails_is_closed_so_that_it_connects_anew(
         monkeypatch.setattr(consumers, "render_region", _broken)
         await change(berth.web, status="degraded")
         assert await page.closed() == 1011
+
+
+async def test_leaving_during_a_look_ends_it(berth: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, goes_on = threading.Event(), threading.Event()
+
+    def slow(*args: object, **kwargs: object) -> str:
+        looking.set()
+        goes_on.wait()
+        return ""
+
+    page = await socket(APP, berth.viewer)
+    monkeypatch.setattr(consumers, "render_region", slow)
+    assert await page.accepted()
+    await asyncio.to_thread(looking.wait)
+    await page.send_input({"type": "websocket.disconnect", "code": 1001})
+    asyncio.get_running_loop().call_later(0.2, goes_on.set)
+    await page.wait(WAIT)
 
 
 def _broken(*args: object, **kwargs: object) -> str:
