@@ -46,10 +46,11 @@ def build(url: str, tag: str, context: Mapping[str, File]) -> str:
     """
     with _client(url) as client:
         stream = client.build(fileobj=_tar(context), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True)
-        for message in _without_errors(stream):
-            if "aux" in message:
-                return str(message["aux"]["ID"])
-    raise BuildFailed(f"the engine built {tag} and did not say its id")
+        # to its end: the engine says the id first and gives the name afterwards
+        ids = [str(message["aux"]["ID"]) for message in _without_errors(stream) if "aux" in message]
+    if not ids:
+        raise BuildFailed(f"the engine built {tag} and did not say its id")
+    return ids[-1]
 
 
 def push(url: str, tag: str) -> None:
