@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = -2
 _LARGEST = 512  # nodes in a cell: what an insertion has to move
-_STEPS = 48  # nodes of a cell that are passed over before the kind's own keys are the better way
+_STEPS = 256  # nodes of a cell that are passed over before the kind's own keys are the better way
 
 
 class Cells:
@@ -34,10 +34,8 @@ class Cells:
     def __init__(self, state: State) -> None:
         self.state = state
         self.generation = 0
-        self.of: Ints = np.zeros(state.size, np.int64)
-        self.count = 1
         self.rankings: dict[int, Ranking] = {}
-        self._split(self.of)
+        self._split(np.zeros(state.size, np.int64))
 
     @property
     def most(self) -> int:
@@ -49,24 +47,25 @@ class Cells:
         differences = [figures for figures in differences if (figures[self.first][self.of] != figures).any()]
         if not differences:
             return True
-        combined = self.of
+        parts = self.parts
         for figures in differences:
             codes = np.unique(figures, return_inverse=True)[1]
-            combined = np.unique(combined * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
-        if int(combined.max(initial=0)) + 1 > self.most:
+            parts = np.unique(parts * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
+        if int(parts.max(initial=0)) + 1 > self.most:
             return False
-        self._split(combined)
+        self._split(parts)
         return True
 
-    def _split(self, cells: Ints) -> None:
-        """Take over a partition, its large cells cut."""
-        order = np.argsort(cells, kind="stable")
-        starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
-        within = np.arange(self.state.size) - starts[cells[order]] if self.state.size else order
-        finer = np.empty_like(cells)
-        finer[order] = cells[order] * (self.state.size // _LARGEST + 1) + within // _LARGEST
+    def _split(self, parts: Ints) -> None:
+        """Take over a partition: each part is a cell, or several when it is large."""
+        self.parts = parts
+        order = np.argsort(parts, kind="stable")
+        starts = np.flatnonzero(np.diff(parts[order], prepend=-1))
+        within = np.arange(self.state.size) - starts[parts[order]] if self.state.size else order
+        finer = np.empty_like(parts)
+        finer[order] = parts[order] * (self.state.size // _LARGEST + 1) + within // _LARGEST
         first, codes = np.unique(finer, return_index=True, return_inverse=True)[1:]
-        self.of = codes
+        self.of: Ints = codes
         self.of_list: list[int] = codes.tolist()
         self.first: Ints = first  # one node of each cell
         self.count = len(first)
@@ -197,31 +196,53 @@ class Search:
         return True
 
     def _search(self, keys: Ints, highest: int) -> int:
-        """Go down the cells, best first, until a node is plain."""
-        ranking, mask, size = self.ranking, self.ranking.ranks - 1, self.ranking.size
-        counted = False
-        steps = 0
-        settled: set[int] = set()  # cells whose key is that of a node that is known to be plain
-        candidates: dict[int, int] = {}
-        while True:
+        """Go through the nodes, best first, until one is plain: down the best cell until another one is better."""
+        ranking, weight = self.ranking, self.weight
+        least = highest + self.relief  # below this, a node with a count that matters may be better
+        depth: dict[int, int] = {}  # cell -> how many of its nodes, from the end, are not plain
+        self.steps, self.counted = 0, False
+        while self.steps < _STEPS:
             cell = int(keys.argmax())
             key = int(keys[cell])
-            if counted and key < highest + self.relief:
-                return UNKNOWN  # a node with a count that matters may be better
+            if self.counted and key < least:
+                return UNKNOWN
             if key <= FEASIBLE:
                 return -1
-            if cell in settled:
-                return candidates[cell]
-            base = key - ranking.key(ranking.entries[cell][-1], self.weight)
+            entries = ranking.entries[cell]
+            at = len(entries) - 1 - depth.get(cell, 0)
+            fixed = key - ranking.key(entries[at], weight)
             keys[cell] = NEVER
-            for entry in reversed(ranking.entries[cell]):
-                n = size - (entry & mask)
-                if self._plain(n):
-                    keys[cell] = base + ranking.key(entry, self.weight)
-                    settled.add(cell)
-                    candidates[cell] = n
+            rival = int(keys.max())
+            # an entry below this has a key below the rival's
+            at, n = self._next_plain(entries, at, (rival - fixed) // weight - ranking.ranks)
+            keys[cell] = key = fixed + ranking.key(entries[at], weight) if at >= 0 else NEVER
+            if n >= 0 and key >= rival:
+                return UNKNOWN if self.counted and key < least else n
+            depth[cell] = len(entries) - 1 - at
+        return UNKNOWN
+
+    def _next_plain(self, entries: list[int], at: int, limit: int) -> tuple[int, int]:
+        """The first entry from `at` downwards that is of a plain node, with that node; or where to go on, and -1."""
+        mask, size, rows, asked = self.ranking.ranks - 1, self.ranking.size, self.kind.state.rows, self.asked
+        begun = at
+        for at in range(begun, -1, -1):
+            entry = entries[at]
+            if entry < limit:
+                break
+            n = size - (entry & mask)
+            for counts in self.counts:
+                if n in counts:
+                    self.counted = True
                     break
-                counted = counted or any(n in counts for counts in self.counts)
-                steps += 1
-                if steps > _STEPS:
-                    return UNKNOWN
+            else:
+                free = rows[n]
+                for r, need in asked:
+                    if free[r] < need:
+                        break
+                else:
+                    self.steps += begun - at
+                    return at, n
+        else:
+            at = -1
+        self.steps += begun - at
+        return at, -1
