@@ -63,12 +63,15 @@ def deploy(tag: str) -> None:
     token, secret = accounts.create_token(admin, name, timezone.now() + timedelta(seconds=2 * PATIENCE))
     try:
         call(secret, "POST", "/groups", {"name": demo.GROUP, "quota": QUOTA}, fine=409)
-        operation = call(secret, "POST", f"/groups/{demo.GROUP}/apps", {**SPEC, "image": tag})
+        operation = call(secret, "POST", f"/groups/{demo.GROUP}/apps", {**SPEC, "image": tag}, fine=409)
+        if not operation:  # an earlier start was cut off here
+            found = call(secret, "GET", f"/operations?group={demo.GROUP}&app={demo.APP}")
+            operation = found["items"][0]
         deadline = timezone.now() + timedelta(seconds=PATIENCE)
         while operation["status"] in ("pending", "running") and timezone.now() < deadline:
             operation = call(secret, "GET", f"/operations/{operation['id']}?wait={WAIT}")
             steps = operation["steps"]
-            send(progress=sum(one["status"] == "succeeded" for one in steps) / max(1, len(steps)))
+            send(progress=sum(one["done"] for one in steps) / max(1, sum(one["of"] for one in steps)))
         if operation["status"] != "succeeded":
             raise ApiRefused(f"its operation is {operation['status']}: {json.dumps(operation['error'])}")
     finally:
