@@ -9,6 +9,7 @@ document.addEventListener("click", (event) => {
   if (!button || button === asked) return;
   event.preventDefault();
   dialog.querySelector("[data-question]").textContent = button.dataset.confirm;
+  dialog.querySelector("[value=yes]").textContent = button.textContent.trim();
   dialog.returnValue = "";
   dialog.onclose = () => {
     if (dialog.returnValue !== "yes") return;

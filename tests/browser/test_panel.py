@@ -63,12 +63,12 @@ def test_a_dangerous_button_asks_first(page: Page, panel: Panel, berth: Seed) ->
     page.goto(f"{panel.url}/groups/shop/apps/web/")
     page.get_by_role("button", name="Stop").click()
     question = page.get_by_role("dialog")
-    expect(question).to_contain_text("Stop web? Its routes answer 503 until it is started again.")
+    expect(question).to_contain_text("Stop web? Its routes serve nothing until it is started again.")
     page.keyboard.press("Escape")
     expect(question).to_be_hidden()
     assert App.objects.get(pk=berth.web.pk).running
     page.get_by_role("button", name="Stop").click()
-    question.get_by_role("button", name="Continue").click()
+    question.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     assert not App.objects.get(pk=berth.web.pk).running
 
@@ -77,7 +77,7 @@ def test_a_release_is_rolled_back(page: Page, panel: Panel, berth: Seed) -> None
     log_in(page, panel, berth.developer)
     page.goto(f"{panel.url}/groups/shop/apps/web/releases")
     page.locator(".release", has_text="Release 1").get_by_role("button", name="Roll back").click()
-    page.get_by_role("dialog").get_by_role("button", name="Continue").click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
     page.get_by_role("link", name="All releases").click()
     expect(page.locator(".release").first).to_contain_text("as release 1")
 
