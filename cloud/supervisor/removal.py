@@ -40,7 +40,8 @@ def clear_engine(url: str, config: Config) -> str:
 
     # nobody else can have pushed to the embedded registry; what lies in a given one may be anybody's
     counted = clearing.clear(url, config.installation, "" if config.registry else config.registry_address)
-    return ", ".join(f"{count} {name}" for name, count in counted.items() if count) or "nothing"
+    words = [f"{count} {name if count > 1 else name[:-1]}" for name, count in counted.items() if count]
+    return ", ".join(words) or "nothing"
 
 
 def end_edge(config: Config) -> None:
