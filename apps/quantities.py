@@ -53,12 +53,15 @@ def parse_bytes(value: object) -> int:
 
 def parse_duration(value: object) -> float:
     """Seconds from a number of seconds or a string (`"500ms"`, `"2s"`, `"5m"`, `"1h"`)."""
+    wrong = ValueError(_("This is a number of seconds, or a time such as “500ms”, “2s” or “5m”."))
     if _is_number(value):
         seconds = Decimal(str(value))
     elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
         seconds = Decimal(found[1]) * _SECONDS[found[2]]
     else:
-        raise ValueError(_("This is a number of seconds, or a time such as “500ms”, “2s” or “5m”."))
+        raise wrong
+    if abs(seconds) > 10**12:
+        raise wrong
     return float(round(seconds, 3))
 
 
