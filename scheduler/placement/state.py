@@ -137,6 +137,12 @@ class State:
         share: Ints = shares // np.where(has > 0, 3, 2)
         return share
 
+    def devices_left(self, nodes: Ints) -> Ints:
+        """What is free of the nodes' devices, in thousandths."""
+        if not self.devices:
+            return np.zeros(len(nodes), np.int64)
+        return np.array([self.devices_free[n] for n in nodes.tolist()], np.int64)
+
     # changes
 
     @property
@@ -189,12 +195,19 @@ class State:
 
     def claim_many(self, chosen: Ints, times: Ints, need: Ints, app: str) -> None:
         """Take `need` from each of the nodes `chosen` (no node twice), `times` over."""
-        self.free[:, chosen] -= need[:, None] * times
+        free = self.free
+        free[:, chosen] -= need[:, None] * times
+        left = free.take(chosen, 1)
+        slack = self.mean_share(left[0], left[1], chosen, self.devices_left(chosen))
+        self._slack[chosen] = slack
         if len(chosen) > self.size >> 3:
             self.cells = None  # sorting them anew is faster
-        for n, row in zip(chosen.tolist(), self._free.take(chosen, 1).T.tolist(), strict=True):
-            self.rows[n] = row
-            self._set_slack(n, row)
+        rows, slacks, cells = self.rows, self.slacks, self.cells
+        for n, row, now in zip(chosen.tolist(), left.T.tolist(), slack.tolist(), strict=True):
+            if cells is not None:
+                cells.moved(n, slacks[n], now)
+            rows[n] = row
+            slacks[n] = now
         counts = self.apps[app]
         for n, more in zip(chosen.tolist(), times.tolist(), strict=True):
             counts[n] = counts.get(n, 0) + more

@@ -45,8 +45,7 @@ class View:
         if self.extra is None:
             return self.state.slack.take(self.nodes)
         free = self.free()
-        devices = np.array(self.state.devices_free)[self.nodes]
-        return self.state.mean_share(free[0], free[1], self.nodes, devices)
+        return self.state.mean_share(free[0], free[1], self.nodes, self.state.devices_left(self.nodes))
 
     def count(self, app: str) -> Ints:
         """How many instances of the app each node has."""
