@@ -2,7 +2,9 @@
 
 from scheduler.placement.cluster import Cluster, place
 from scheduler.placement.explanation import Explanation
+from scheduler.placement.preempt import Preemption, preempt
 from scheduler.placement.profiles import BALANCED, BINPACK, FRAGMENTATION, PRESETS, SPREAD, Profile
+from scheduler.placement.rebalance import Move, rebalance
 from scheduler.placement.values import (
     Affinity,
     AtMost,
@@ -13,6 +15,7 @@ from scheduler.placement.values import (
     DeviceRequest,
     Node,
     Request,
+    Running,
     Skew,
     Taint,
     Toleration,
@@ -34,12 +37,17 @@ __all__ = [
     "Device",
     "DeviceRequest",
     "Explanation",
+    "Move",
     "Node",
+    "Preemption",
     "Profile",
     "Request",
+    "Running",
     "Skew",
     "Taint",
     "Toleration",
     "allocatable",
     "place",
+    "preempt",
+    "rebalance",
 ]

@@ -16,13 +16,15 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.placement.explain import explain
-from scheduler.placement.explanation import Explanation
+from scheduler.placement.explanation import THOUSAND, Explanation
 from scheduler.placement.fill import fill
+from scheduler.placement.keys import FEASIBLE, NEVER
 from scheduler.placement.kind import Kind
 from scheduler.placement.profiles import SPREAD, Profile
-from scheduler.placement.state import State
-from scheduler.placement.values import Decision, Node, Request
+from scheduler.placement.state import FULL, State
+from scheduler.placement.values import Decision, Node, Request, Running
 
+WELCOME = 1_000_000  # the gain of leaving a node that would refuse the instance today
 _OFTEN = 16  # kinds made between two looks at what is kept
 _FEW = 10_000  # requests that are recognised by being the same object
 KIND_BYTES = 128 << 20  # what may be kept about kinds; the ones that were not used for longest are dropped
@@ -84,6 +86,36 @@ class Cluster:
         """Give back what one instance of the request has claimed on a node, its devices included."""
         self._release(self._kind(request), self.state.index[node], devices)
 
+    def fits(self, request: Request, node: str) -> bool:
+        """Whether one more instance fits on this very node."""
+        kind = self._kind(request)
+        kind.check_version()
+        return kind.key_of(self.state.index[node]) > FEASIBLE
+
+    def better(self, one: Running) -> tuple[str, int] | None:
+        """The best node for an instance that runs, other than its own, and by how much it is better, in thousandths.
+
+        None when none fits. The instance itself does not count, as one that is going away; its room is not free yet.
+        """
+        kind, state, own = self._kind(one.request), self.state, self.state.index[one.node]
+        kind.check_version()
+        self._release(kind, own, one.devices)
+        here, n = kind.key_of(own), kind.best()
+        there = kind.key_of(n) if n >= 0 else NEVER
+        self._claim(kind, own, one.devices)
+        if n < 0 or n == own:
+            return None
+        if here <= FEASIBLE:  # it would not be put here today: whatever is allowed is better
+            return state.names[n], WELCOME
+        return state.names[n], (there - here) // state.ranks * THOUSAND // FULL
+
+    def move(self, one: Running, target: str) -> None:
+        """Take over that an instance has moved."""
+        kind = self._kind(one.request)
+        kind.check_version()
+        self._release(kind, self.state.index[one.node], one.devices)
+        self._claim(kind, self.state.index[target])
+
     def update(self, node: Node) -> None:
         """Take over what has become of a node. Raises `KeyError` for a new one: make a new cluster then."""
         self.state.update(node)
@@ -112,11 +144,11 @@ class Cluster:
             devices.append(self._claim(kind, n))
         return one_by_one, devices
 
-    def _claim(self, kind: Kind, n: int) -> tuple[int, ...]:
-        """Take what one instance needs; returns the positions of the devices it gets."""
+    def _claim(self, kind: Kind, n: int, devices: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """Take what one instance needs; returns the positions of the devices it gets: `devices` when given."""
         given: list[int] = []
         for table, wanted in kind.devices:
-            chosen = table.choose(wanted, n)
+            chosen = table.at(n, devices) if devices else table.choose(wanted, n)
             table.take(n, chosen, wanted.share)
             self.state.devices_free[n] -= wanted.share * wanted.count
             given += [table.positions[n][k] for k in chosen]
@@ -127,7 +159,7 @@ class Cluster:
 
     def _release(self, kind: Kind, n: int, devices: tuple[int, ...]) -> None:
         for table, wanted in kind.devices:
-            given = [k for k, position in enumerate(table.positions[n]) if position in devices]
+            given = table.at(n, devices)
             table.give_back(n, given, wanted.share)
             self.state.devices_free[n] += wanted.share * len(given)
         self.state.claim(n, kind.amounts, kind.request.app, -1)

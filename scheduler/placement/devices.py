@@ -62,6 +62,10 @@ class DeviceTable:
         fitting = sorted((left, k) for k, left in enumerate(free) if left >= request.share)
         return sorted(k for _, k in fitting[: request.count])
 
+    def at(self, n: int, positions: tuple[int, ...]) -> list[int]:
+        """The columns of those of node `n`'s devices that have this name."""
+        return [k for k, position in enumerate(self.positions[n]) if position in positions]
+
     def after(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
         """What would be left of each node's devices; of nodes where the request does not fit, anything."""
         usable = self.usable(request, nodes)

@@ -217,6 +217,17 @@ class Kind:
                     self.pause = _PAUSE
         return self._best_by_keys()
 
+    def key_of(self, n: int) -> int:
+        """One node's key, constraints and scores over labels included."""
+        self.all_keys()
+        key = int(self.keys_at(np.array([n]))[0])
+        for domain in self.domain_filters:
+            if not domain.allowed()[self.state.column(domain.label).codes[n]]:
+                return NEVER
+        for weight, score in self.domain_scores:
+            key += weight * int(score.domain_points()[self.state.column(score.label).codes[n]])
+        return key
+
     def _open_search(self) -> Search | None:
         """Begin to look at cells; None, once and for all, when that does not suit the kind."""
         ((weight, score),) = self.node_scores

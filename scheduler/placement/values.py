@@ -162,3 +162,15 @@ def allocatable(capacity: Resources, reserve: Resources, overcommit: Mapping[str
         for name in Resources.__slots__
     }
     return Resources(**figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One instance that runs, as far as moving or displacing it goes. `request` is what it was placed by, now."""
+
+    id: int
+    request: Request
+    node: str
+    healthy: bool = True
+    protected: bool = False  # by its priority class: never displaced, never moved
+    devices: tuple[int, ...] = ()  # positions in the node's `devices`

@@ -1,0 +1,97 @@
+"""An app as HAProxy has it: a backend with numbered server slots, and which endpoint each of them holds.
+
+Slots that hold nothing are spare: HAProxy has them in maintenance, and an endpoint comes and goes by telling it over
+its socket. Only more slots than there are, or another head, need a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from scheduler.discovery import AppConfig
+from scheduler.model import Endpoint
+
+App = tuple[str, str]  # group, app
+Slots = tuple[Endpoint | None, ...]
+
+LEAST_SLOTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    group: str
+    app: str
+    config: AppConfig
+    slots: Slots = ()
+
+    @property
+    def name(self) -> str:
+        """Names have no dot, so it is unambiguous."""
+        return f"{self.group}.{self.app}"
+
+    def same_shape(self, other: Backend | None) -> bool:
+        """Whether HAProxy could go from the other to this one without a reload."""
+        return (
+            other is not None
+            and len(self.slots) == len(other.slots)
+            and replace(self.config, slots=0) == replace(other.config, slots=0)
+        )
+
+
+def size(wanted: int) -> int:
+    """How many slots to make for `wanted` endpoints at most: the next power of two, so that reloads stay rare."""
+    return max(LEAST_SLOTS, 1 << (wanted - 1).bit_length() if wanted > 1 else 1)
+
+
+def assign(slots: Slots, endpoints: Mapping[str, Endpoint], wanted: int) -> Slots:
+    """Which slot holds which endpoint from now on. Never fewer slots than before.
+
+    1. An endpoint stays in its slot while its instance, address and port stay.
+    2. A new one takes the first slot that was spare already; so no slot goes from one endpoint to another at once.
+    3. After those, slots that are becoming spare, and new slots beyond.
+    """
+    kept: list[Endpoint | None] = [_kept(held, endpoints) for held in slots]
+    placed = {held.instance for held in kept if held is not None}
+    new = [endpoint for name, endpoint in sorted(endpoints.items()) if name not in placed]
+    needed = max(wanted, len(endpoints))
+    if needed > len(slots):
+        kept += [None] * (size(needed) - len(slots))
+    spare = [n for n, held in enumerate(kept) if held is None]
+    spare.sort(key=lambda n: (n < len(slots) and slots[n] is not None, n))
+    for number, endpoint in zip(spare, new, strict=False):
+        kept[number] = endpoint
+    return tuple(kept)
+
+
+def _kept(held: Endpoint | None, endpoints: Mapping[str, Endpoint]) -> Endpoint | None:
+    wanted = endpoints.get(held.instance) if held is not None else None
+    return wanted if same_place(held, wanted) else None
+
+
+def same_place(one: Endpoint | None, other: Endpoint | None) -> bool:
+    """Whether both are the same instance at the same address; draining or not does not matter."""
+    return one is not None and other is not None and replace(one, draining=False) == replace(other, draining=False)
+
+
+def server(number: int) -> str:
+    """The name of the slot with this index."""
+    return f"s{number + 1}"
+
+
+def commands(name: str, number: int, before: Endpoint | None, after: Endpoint | None) -> list[str]:
+    """What to tell HAProxy so that a slot goes from one endpoint to another.
+
+    A server that leaves maintenance is up at once, before its first check. So a new endpoint goes by way of `drain`,
+    where it gets no request, is declared down there, and is up again after its checks have passed.
+    """
+    at = f"set server {name}/{server(number)}"
+    if after is None:
+        return [] if before is None else [f"{at} state maint"]
+    if same_place(before, after):
+        if before == after:
+            return []
+        return [f"{at} state {'drain' if after.draining else 'ready'}"]
+    told = [] if before is None else [f"{at} state maint"]
+    told += [f"{at} addr {after.address} port {after.port}", f"{at} state drain", f"{at} health down"]
+    return told if after.draining else [*told, f"{at} state ready"]

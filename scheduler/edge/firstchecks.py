@@ -1,0 +1,157 @@
+"""The first check of an endpoint that is new, many times a second, so that it serves as soon as it can.
+
+HAProxy checks a server that leaves maintenance only when the timer of its spare slot next comes round, which takes up
+to the app's whole interval. So the agent asks the same question itself, in quick succession and only until the first
+yes, and then declares the server up; from there on HAProxy's own checks decide. Without the agent it just takes longer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import selectors
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scheduler.discovery import AppConfig
+from scheduler.edge.backend import App
+from scheduler.edge.render import USER_AGENT
+from scheduler.model import Endpoint, Protocol
+
+PASSED = re.compile(rb"HTTP/1\.[01] 2\d\d ")
+STATUS_LINE = 15  # bytes of it that tell
+# seconds since it is new, until which it is asked again after so many seconds; then HAProxy's own checks must do
+PACE = ((1.0, 0.05), (10.0, 0.1), (60.0, 0.5))
+
+
+@dataclass(slots=True, eq=False)
+class _Check:
+    """The check of one endpoint: between two attempts, or in one."""
+
+    app: App
+    endpoint: Endpoint
+    request: bytes  # empty: a connection is enough
+    timeout: float
+    successes: int
+    began: float
+    due: float  # when to try next, or to give this attempt up
+    passed: int = 0
+    channel: socket.socket | None = None
+    answer: bytearray = field(default_factory=bytearray)
+
+
+class FirstChecks:
+    """All checks under way, driven by the selector that they are registered with."""
+
+    def __init__(self, selector: selectors.BaseSelector, passed: Callable[[App, Endpoint], None]) -> None:
+        self._selector = selector
+        self._passed = passed
+        self._checks: dict[tuple[App, str], _Check] = {}
+
+    def begin(self, app: App, endpoint: Endpoint, config: AppConfig, host: str, now: float) -> None:
+        """Check this endpoint from now on, in place of what was checked under its instance's name."""
+        self.end(app, endpoint.instance)
+        health = config.health
+        request = b""
+        if config.protocol is Protocol.HTTP and health.path is not None:
+            lines = (f"GET {health.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {USER_AGENT}", "Connection: close")
+            request = "\r\n".join((*lines, "", "")).encode("ascii")
+        self._checks[app, endpoint.instance] = _Check(
+            app, endpoint, request, health.timeout, health.successes, began=now, due=now
+        )
+
+    def end(self, app: App, instance: str) -> None:
+        """Check it no more, if it was."""
+        check = self._checks.pop((app, instance), None)
+        if check is not None:
+            self._hang_up(check)
+
+    def instances(self, app: App) -> set[str]:
+        """Those of an app that are being checked."""
+        return {instance for of, instance in self._checks if of == app}
+
+    def due(self) -> float | None:
+        """When `run` has to be called next."""
+        return min((check.due for check in self._checks.values()), default=None)
+
+    def run(self, now: float) -> None:
+        """Begin the attempts that are due and give up those that take too long."""
+        for check in [check for check in self._checks.values() if check.due <= now]:
+            if check.channel is not None:
+                self._failed(check, now)
+            else:
+                self._attempt(check, now)
+
+    def _attempt(self, check: _Check, now: float) -> None:
+        check.answer.clear()
+        check.channel = channel = socket.socket()
+        channel.setblocking(False)
+        check.due = now + check.timeout
+        error = channel.connect_ex((check.endpoint.address, check.endpoint.port))
+        if error not in (0, errno.EINPROGRESS):
+            self._failed(check, now)
+            return
+        self._selector.register(channel, selectors.EVENT_WRITE, lambda at: self._go_on(check, at))
+
+    def _go_on(self, check: _Check, now: float) -> None:
+        """The connection stands, or there is something to read, or neither will ever be."""
+        channel = check.channel
+        if channel is None:
+            return
+        try:
+            if self._events(channel) & selectors.EVENT_WRITE:
+                if channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    self._failed(check, now)
+                elif check.request:
+                    channel.send(check.request)  # into an empty buffer: all of it
+                    self._selector.modify(channel, selectors.EVENT_READ, self._selector.get_key(channel).data)
+                else:
+                    self._succeeded(check, now)
+                return
+            piece = channel.recv(STATUS_LINE - len(check.answer))
+            check.answer += piece
+            if len(check.answer) < STATUS_LINE and piece:
+                return
+            (self._succeeded if PASSED.match(check.answer) else self._failed)(check, now)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._failed(check, now)
+
+    def _events(self, channel: socket.socket) -> int:
+        return self._selector.get_key(channel).events
+
+    def _succeeded(self, check: _Check, now: float) -> None:
+        self._hang_up(check)
+        check.passed += 1
+        if check.passed < check.successes:
+            self._later(check, now)
+            return
+        del self._checks[check.app, check.endpoint.instance]
+        self._passed(check.app, check.endpoint)
+
+    def _failed(self, check: _Check, now: float) -> None:
+        self._hang_up(check)
+        check.passed = 0
+        self._later(check, now)
+
+    def _later(self, check: _Check, now: float) -> None:
+        pause = next((pause for until, pause in PACE if now - check.began < until), None)
+        if pause is None:
+            del self._checks[check.app, check.endpoint.instance]
+        else:
+            check.due = now + pause
+
+    def _hang_up(self, check: _Check) -> None:
+        if check.channel is None:
+            return
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(check.channel)
+        # without TIME_WAIT: there would be hundreds
+        linger: Any = b"\x01\0\0\0\0\0\0\0"
+        check.channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        check.channel.close()
+        check.channel = None

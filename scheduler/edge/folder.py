@@ -1,0 +1,102 @@
+"""The edge's folder: HAProxy's configuration, its sockets, and nothing that etcd does not have."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+# sun_path holds 107 bytes, and HAProxy first binds to a temporary name that is longer than the socket's
+LONGEST_SOCKET = 90
+
+
+class FolderError(Exception):
+    """The folder cannot be used; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    root: Path
+
+    @property
+    def conf(self) -> Path:
+        """All of HAProxy's configuration: `edge.cfg` first, and a file an app."""
+        return self.root / "conf"
+
+    @property
+    def base(self) -> Path:
+        return self.conf / "00-edge.cfg"  # a name that no app's file has and that is read before theirs
+
+    @property
+    def staged(self) -> Path:
+        """Files that are being checked before they replace those in `conf`."""
+        return self.root / "staged"
+
+    @property
+    def routes(self) -> Path:
+        return self.root / "routes.map"
+
+    @property
+    def states(self) -> Path:
+        """Which servers are up, for a HAProxy that starts."""
+        return self.root / "servers.state"
+
+    @property
+    def reloading(self) -> Path:
+        """Is there while `conf` is newer than what HAProxy runs with."""
+        return self.root / "reloading"
+
+    @property
+    def master(self) -> Path:
+        return self.root / "master.sock"
+
+    @property
+    def runtime(self) -> Path:
+        return self.root / "run.sock"
+
+    @property
+    def notify(self) -> Path:
+        """Where HAProxy's master says that it is ready."""
+        return self.root / "notify.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "haproxy.log"
+
+    @property
+    def hints(self) -> str:
+        """The abstract socket that HAProxy logs to; its worker has no access to the folder any more."""
+        return f"berth-edge-{hashlib.sha256(str(self.root).encode()).hexdigest()[:16]}"
+
+    def app_file(self, name: str) -> Path:
+        return self.conf / f"{name}.cfg"
+
+    def prepare(self) -> None:
+        """Make it. Raises `FolderError` when HAProxy could not work with its path."""
+        path = str(self.root)
+        if len(str(self.master)) > LONGEST_SOCKET:
+            raise FolderError(f"{path} is too long for the sockets in it; at most {LONGEST_SOCKET - 12} signs")
+        if not path.isprintable() or "'" in path:
+            raise FolderError(f"{path!a} has signs that HAProxy's configuration cannot name")
+        for folder in (self.root, self.conf, self.staged):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def lock(self) -> IO[bytes]:
+        """Hold the folder as long as the result is open. Raises `FolderError` when another agent holds it."""
+        held = (self.root / "lock").open("ab")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            held.close()
+            raise FolderError(f"another agent runs in {self.root}") from None
+        return held
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file's content at once, so that no reader sees half of it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text)
+    beside.replace(path)

@@ -1,0 +1,171 @@
+"""HAProxy's files, from values that passed `grammar`. Pure.
+
+The configuration is one file for the edge itself and one file an app, so that a change writes as little as it changes.
+An app's file says all that the agent has to know of it after its own restart: the config as JSON in its first line,
+and behind each server which instance it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from scheduler.discovery import dump_config, load_config
+from scheduler.edge.backend import Backend, server
+from scheduler.edge.folder import Folder
+from scheduler.model import Endpoint, Protocol
+
+QUICK = 0.25  # seconds at most between checks of a server that is down or on its way up or down
+KEEP_ALIVE = 10.0  # seconds that a client's connection may idle between requests
+USER_AGENT = "Berth"  # of health checks
+SPARE = "127.0.0.1:1 disabled"
+WRITTEN = "# Written by Berth's edge agent. Changes are lost."
+RECORD = "# app "
+SERVER = re.compile(r"    server s(\d+) (\S+):(\d+) # (\S+)( draining)?")
+STATE_COLUMNS = (
+    "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
+    " srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state"
+    " bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr"
+    " srv_agent_addr srv_agent_port"
+)
+
+
+def base(folder: Folder, bind: str, user: str) -> str:
+    """The edge's own part: everything but the apps. `user`: whom HAProxy becomes after binding; empty: nobody else."""
+    become = f"    user {user}\n    group {user}\n" if user else ""
+    return f"""\
+{WRITTEN}
+global
+    log abns@{folder.hints} format raw local0 notice
+    stats socket '{folder.runtime}' mode 600 level admin
+    server-state-file '{folder.states}'
+    hard-stop-after 15m
+    fd-hard-limit 100000
+{become}
+defaults shared
+    load-server-state-from-file global
+    option redispatch
+    retries 3
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+    timeout tunnel 1h
+
+defaults tcp from shared
+    mode tcp
+
+defaults http from shared
+    mode http
+    option idle-close-on-response
+    retry-on conn-failure empty-response
+    timeout http-request 10s
+    timeout http-keep-alive {KEEP_ALIVE:.0f}s
+    http-error status 502 content-type text/html string '{page("502 Bad Gateway", "The app broke off its answer.")}'
+    http-error status 503 content-type text/html string '{page("503 Service Unavailable", "No instance is healthy.")}'
+    http-error status 504 content-type text/html string '{page("504 Gateway Timeout", "The app did not answer.")}'
+
+frontend http from http
+    bind {bind}
+    http-request set-var(txn.path) path
+    http-request set-var(txn.app) req.fhdr(host),host_only,concat(,txn.path,/),map_beg('{folder.routes}')
+    http-request return status 404 content-type text/html string '{page("404 Not Found", "No app is served here.")}'\
+ unless {{ var(txn.app) -m found }}
+    http-request set-header X-Forwarded-For %[src]
+    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Host %[req.fhdr(host)]
+    http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
+    use_backend %[var(txn.app)]
+"""
+
+
+def page(title: str, text: str) -> str:
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{text}</p><hr><p>Berth</p>"
+
+
+def backend(wanted: Backend) -> str:
+    """An app's whole file."""
+    slots = "".join(f"    server {server(n)} {_server(held)}\n" for n, held in enumerate(wanted.slots))
+    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{_head(wanted)}{slots}"
+
+
+def _head(wanted: Backend) -> str:
+    config, health = wanted.config, wanted.config.health
+    lines = [
+        f"backend {wanted.name} from {config.protocol.value}",
+        "log global",
+        "option log-health-checks",
+        f"timeout check {_ms(health.timeout)}",
+        f"default-server check inter {_ms(health.interval)} fastinter {_ms(min(health.interval, QUICK))}"
+        f" downinter {_ms(min(health.interval, QUICK))} rise {health.successes} fall {health.failures}",
+    ]
+    if config.protocol is Protocol.HTTP and health.path is not None:
+        lines += [
+            "option httpchk",
+            f"http-check send meth GET uri '{health.path}' ver HTTP/1.1"
+            f" hdr Host '{check_host(wanted)}' hdr User-Agent {USER_AGENT}",
+            "http-check expect status 200-299",
+        ]
+    return "\n    ".join(lines) + "\n"
+
+
+def check_host(wanted: Backend) -> str:
+    """The Host that checks name: one that the app is served under, if any."""
+    return wanted.config.routes[0].host if wanted.config.routes else wanted.name
+
+
+def _server(held: Endpoint | None) -> str:
+    if held is None:
+        return SPARE
+    return f"{held.address}:{held.port} # {held.instance}{' draining' if held.draining else ''}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def read_backend(name: str, text: str) -> Backend:
+    """The app that a file was written for. Raises `ValueError` when it is none of `backend`'s."""
+    group, _, app = name.partition(".")
+    lines = text.splitlines()
+    if len(lines) < 2 or not lines[1].startswith(RECORD):
+        raise ValueError(f"{name}: no record of its config")
+    slots: list[Endpoint | None] = []
+    for line in (line for line in lines if line.startswith("    server ")):
+        found = SERVER.fullmatch(line)
+        held = Endpoint(found[4], found[2], int(found[3]), found[5] is not None) if found else None
+        slots.append(held)
+    return Backend(group, app, load_config(lines[1].removeprefix(RECORD)), tuple(slots))
+
+
+def routes(backends: Iterable[Backend]) -> str:
+    """The map from host and path prefix to backend; HAProxy takes the longest prefix that matches.
+
+    Each key ends in a slash, and so does what is looked up, so only whole segments match. Of two apps that claim one
+    route the first by name has it.
+    """
+    keys: dict[str, str] = {}
+    for each in sorted(backends, key=lambda each: each.name):
+        for route in each.config.routes if each.config.protocol is Protocol.HTTP else ():
+            keys.setdefault(f"{route.host}{route.path.rstrip('/')}/", each.name)
+    return "".join(f"{key} {name}\n" for key, name in sorted(keys.items()))
+
+
+def states(backends: Iterable[Backend], up: Collection[tuple[str, str]]) -> str:
+    """HAProxy's server state file: (backend, instance) in `up` start up, all others down until a check has passed.
+
+    Without its line here a server would start up. The status of the last check is 1 (none yet): HAProxy 2.6.12
+    crashes on 0, which it never writes itself.
+    """
+    lines = ["1", f"# {STATE_COLUMNS}"]
+    for each in sorted(backends, key=lambda each: each.name):
+        health = each.config.health
+        for number, held in enumerate(each.slots):
+            if held is None:
+                continue
+            is_up = (each.name, held.instance) in up
+            operational, result, passed = (2, 3, health.successes + health.failures - 1) if is_up else (0, 0, 0)
+            lines.append(
+                f"0 {each.name} {number + 1} {server(number)} {held.address} {operational} {8 if held.draining else 0}"
+                f" 1 1 0 1 {result} {passed} 6 0 0 0 - {held.port} - 0 0 - - 0"
+            )
+    return "\n".join(lines) + "\n"
