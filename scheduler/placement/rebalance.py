@@ -55,9 +55,9 @@ def rebalance(
     # the best gain seen is no more than a guess once something has moved: the top is looked at again
     heap = []
     for position, one in enumerate(movable):
-        target, gain = _best_move(cluster, one)
-        if target and gain >= least:
-            heap.append((-gain, position))
+        found = cluster.better(one)
+        if found is not None and found[1] >= least:
+            heap.append((-found[1], position))
     heapq.heapify(heap)
     moves: list[Move] = []
     moved: Counter[str] = Counter()
@@ -66,19 +66,14 @@ def rebalance(
         one = movable[position]
         if moved[one.request.app] >= per_app:
             continue
-        target, gain = _best_move(cluster, one)
-        if not target or gain < least:
+        found = cluster.better(one)
+        if found is None or found[1] < least:
             continue
-        if heap and -gain > heap[0][0] and -gain > promised:
+        target, gain = found
+        if heap and gain < -promised and gain < -heap[0][0]:
             heapq.heappush(heap, (-gain, position))
             continue
         cluster.move(one, target)
         moved[one.request.app] += 1
         moves.append(Move(one.id, one.request.app, one.node, target, gain))
     return tuple(moves)
-
-
-def _best_move(cluster: Cluster, one: Running) -> tuple[str, int]:
-    """Where the instance is best off, empty when that is where it is, and by how much."""
-    found = cluster.better(one)
-    return found if found is not None else ("", 0)
