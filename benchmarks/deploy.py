@@ -157,7 +157,11 @@ def main() -> None:
                 runs.append({"bare": alone, "first": first, "all": everyone})
             for figure in ("bare", "first", "all"):
                 values = [run[figure] for run in runs]
-                line = {"figure": f"deploy.{figure}", "instances": count, "seconds": round(statistics.median(values), 3)}
+                line = {
+                    "figure": f"deploy.{figure}",
+                    "instances": count,
+                    "seconds": round(statistics.median(values), 3),
+                }
                 if figure != "bare":
                     ratios = [run[figure] / run["bare"] for run in runs]
                     line["over_bare"] = round(statistics.median(ratios), 2)

@@ -30,7 +30,11 @@ def check_node(node: str, engine: Engine, now: datetime) -> bool:
         return False
     if recording.node_info(node, info, now, MOST_INSTANCES):
         _wake_all(sweeping.pending())
-    _compare(node, engine, containers)
+    try:
+        _compare(node, engine, containers)
+    except EngineError as error:
+        unreachable(node, str(error))
+        return False
     for container in recording.orphans(containers):
         _remove_orphan(node, engine, container)
     groups = sweeping.group_names()

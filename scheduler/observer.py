@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
 from django.db import close_old_connections
 
-from scheduler import discovery, inspection, wake
+from scheduler import completeness, discovery, inspection, wake
 from scheduler.engine.base import EngineError, EngineEvent, Events
 from scheduler.etcd import Changes, Snapshot
 from scheduler.lifecycle import State
@@ -39,7 +40,7 @@ def main() -> None:
     reports.start()
     watchers: dict[str, NodeWatcher] = {}
     while True:
-        _match_nodes(watchers)
+        _guarded(_match_nodes, watchers)
         if stop.wait(NODES_EVERY):
             break
     for watcher in watchers.values():
@@ -72,17 +73,23 @@ class NodeWatcher:
     def _run(self) -> None:
         delay = RECONNECT_FIRST
         while not self._stopped.is_set():
-            world = the_world()
-            try:
-                self._events = world.engine(self.node).events()
-                for event in self._events:
-                    delay = RECONNECT_FIRST
-                    close_old_connections()
-                    _guarded(handle, self.node, event, world)
-            except EngineError as error:
-                inspection.unreachable(self.node, str(error))
+            started = time.monotonic()
+            _guarded(self._follow, the_world())
+            if time.monotonic() - started > RECONNECT_MOST:
+                delay = RECONNECT_FIRST
             self._stopped.wait(delay)
             delay = min(delay * 2, RECONNECT_MOST)
+
+    def _follow(self, world: World) -> None:
+        """Handle events until the subscription breaks off."""
+        close_old_connections()
+        try:
+            self._events = world.engine(self.node).events()
+            for event in self._events:
+                close_old_connections()
+                _guarded(handle, self.node, event, world)
+        except EngineError as error:
+            inspection.unreachable(self.node, str(error))
 
 
 def handle(node: str, event: EngineEvent | None, world: World) -> None:
@@ -102,22 +109,24 @@ def watch_edges(world: World, stop: threading.Event) -> None:
     """Wake the apps that an edge says something new about."""
     for news in world.etcd.follow(discovery.EDGE_NEWS, stop):
         close_old_connections()
+        if isinstance(news, Snapshot):  # whatever came before it may have been missed, and etcd may be another one
+            _guarded(completeness.check, world.etcd)
         _guarded(_heard, news)
 
 
 def _heard(news: Snapshot | Changes) -> None:
-    if isinstance(news, Snapshot):  # whatever came before it may have been missed
+    if isinstance(news, Snapshot):
         for app_id in sweeping.unsettled():
             wake.reconcile(app_id)
         return
     apps = set()
     edges = False
-    for key in news.keys():
+    for key in news.values:
         names = discovery.reported_app(key)
         if names is None:
             edges = True
-        elif (app_id := sweeping.app_id(*names)) is not None:
-            apps.add(app_id)
+        elif (found := sweeping.app_id(*names)) is not None:
+            apps.add(found)
     if edges:
         apps.update(sweeping.leaving())
     for app_id in apps:

@@ -219,7 +219,8 @@ def _publish(app: AppState, world: World, done: Pass) -> None:
 def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world: World, done: Pass) -> None:
     """Tell people how it stands; end what has come to its end."""
     if app.deleting and not app.instances and not done.published:
-        return  # its keys are still there
+        done.busy = False
+        return  # its keys are still there, and etcd is away: `_publish` has set when to look again
     now = world.now()
     word, reason = progress.status(app, plan)
     if explanation is not None:

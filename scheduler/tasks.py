@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from scheduler import discovery, inspection, reconciler, wake
+from scheduler import completeness, inspection, reconciler, wake
 from scheduler.engine.base import EngineError
-from scheduler.etcd import EtcdUnavailable
 from scheduler.schedule import SWEEP_ALL, SWEEP_NODES, SWEEP_UNSETTLED
 from scheduler.store import reading, sweeping
 from scheduler.world import the_world
@@ -25,9 +24,10 @@ def check_node(name: str) -> None:
 
 @shared_task(name=SWEEP_UNSETTLED)
 def sweep_unsettled() -> None:
-    """Apps that wait for something, whose event may have got lost."""
+    """Apps that wait for something, whose event may have got lost, and those that etcd has lost."""
     for app_id in sweeping.unsettled():
         wake.reconcile(app_id)
+    completeness.check(the_world().etcd)
 
 
 @shared_task(name=SWEEP_NODES)
@@ -39,17 +39,10 @@ def sweep_nodes() -> None:
 @shared_task(name=SWEEP_ALL)
 def sweep_all() -> None:
     """Every app, the keys that belong to none, and history that is old enough."""
-    world = the_world()
     for app_id in sweeping.everyone():
         wake.reconcile(app_id)
     sweeping.prune()
-    try:
-        published = discovery.published_apps(world.etcd)  # before the database: an app is there before its keys
-        for group, app in published - sweeping.app_names():
-            discovery.publish(world.etcd, group, app, None, ())
-        discovery.mark_complete(world.etcd)
-    except EtcdUnavailable:
-        return  # the next sweep will
+    completeness.clear(the_world().etcd)
 
 
 @shared_task(name=wake.REMOVE_GROUP)

@@ -12,6 +12,7 @@ from django.conf import settings
 from scheduler.engine.base import Engine
 from scheduler.engine.connect import connect
 from scheduler.etcd import Etcd
+from scheduler.etcd_base import Store
 from scheduler.store import sweeping
 
 
@@ -20,7 +21,7 @@ class World:
     """Everything outside: engines by node name, etcd, the clock."""
 
     engine: Callable[[str], Engine]
-    etcd: Etcd
+    etcd: Store
     now: Callable[[], datetime]
 
 

@@ -43,6 +43,12 @@ def app_names() -> set[tuple[str, str]]:
     return set(App.objects.values_list("group__name", "name"))
 
 
+def served_apps() -> dict[tuple[str, str], int]:
+    """(group, app) -> id of every app that etcd has to know of."""
+    rows = App.objects.filter(release__isnull=False, deleting=False)
+    return {(group, name): app_id for group, name, app_id in rows.values_list("group__name", "name", "id")}
+
+
 def node_urls() -> dict[str, str]:
     """Every node's name and the URL of its engine."""
     return dict(Node.objects.values_list("name", "engine_url"))

@@ -331,7 +331,9 @@ def test_an_update_leaves_enough_that_serve(state: AppState):
     healthy = {i.id for i in state.instances if i.state is State.HEALTHY and i.process is Process.RUNNING}
     drained = {m.instance.id for m in plan.moves if m.to is State.DRAINING}
     if drained:
-        stay = len([m for m in plan.moves if m.to is State.HEALTHY]) + len(healthy - {m.instance.id for m in plan.moves})
+        stay = len([m for m in plan.moves if m.to is State.HEALTHY]) + len(
+            healthy - {m.instance.id for m in plan.moves}
+        )
         assert stay >= max(1, spec.replicas - spec.update.max_unavailable)
 
 

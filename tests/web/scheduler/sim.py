@@ -10,16 +10,20 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 from django.conf import settings
 
 from apps.applications.models import App, Instance
+from apps.groups.models import Group
 from apps.nodes.models import Node
 from scheduler import discovery, inspection, reconciler
+from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
 from scheduler.engine.fake import FakeEngine
 from scheduler.etcd_fake import FakeEtcd
 from scheduler.lifecycle import State
 from scheduler.model import Probe, Process, Resources
+from scheduler.store import reading
 from scheduler.world import World
 
 EDGE = "e1"
@@ -34,7 +38,7 @@ class Died(BaseException):
 class Sim:
     """One node, one edge. `sick` are addresses whose processes answer 500."""
 
-    now: datetime = datetime(2030, 1, 1, tzinfo=UTC)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))  # rows get some of their times from the database
     engine: FakeEngine = field(init=False)
     etcd: FakeEtcd = field(init=False)
     sick: set[str] = field(default_factory=set)
@@ -52,35 +56,30 @@ class Sim:
         self.now += timedelta(seconds=seconds)
 
     def edge_looks(self) -> None:
-        """The edge applies what etcd says and reports what it sees."""
-        if not self.edge_alive:
+        """The edge applies what etcd says and reports what it sees; it writes only what changed."""
+        if not self.edge_alive or self.etcd.down:
             return
-        snapshot = self.etcd.read("")
-        running = {c.address: c for c in self.engine.containers() if c.process is Process.RUNNING}
+        values = dict(self.etcd.read("").values)
+        clock = self.etcd.read(discovery.CLOCK).written
+        serving = self.serving()
         puts = {
             discovery.presence_key(EDGE): "{}",
-            discovery.applied_key(EDGE): str(snapshot.revision),
+            discovery.applied_key(EDGE): discovery.dump_applied(clock, values.get(discovery.EPOCH, "")),
         }
         for group, app in discovery.published_apps(self.etcd):
             probes = {}
             for name, endpoint in self._endpoints(group, app).items():
-                container = running.get(endpoint.address)
-                well = container is not None and endpoint.address not in self.sick
-                well = well and container.image not in self.sick_digests
-                probes[name] = Probe(EDGE, well, self.now, "" if well else "L7STS/500", self.sessions.get(name, 0))
+                well = endpoint.address in serving
+                detail, sessions = "" if well else "L7STS/500", self.sessions.get(name, 0)
+                probes[name] = Probe(EDGE, well, self.now, detail, sessions)
             key = discovery.report_key(EDGE, group, app)
-            before = snapshot.values.get(key)
-            report = discovery.Report(snapshot.revision, probes)
-            if before is None or discovery.load_report(EDGE, before).probes.keys() != probes.keys() or any(
-                discovery.load_report(EDGE, before).probes[n].up != p.up for n, p in probes.items()
-            ):
-                puts[key] = discovery.dump_report(report)
-        if snapshot.values.get(discovery.presence_key(EDGE)) and len(puts) == 2:
-            applied = int(snapshot.values[discovery.applied_key(EDGE)])
-            last = max((snapshot.revision - 1), 0)
-            if applied >= last:
-                return  # nothing but its own last word is new
-        self.etcd.write(puts, ())
+            said = discovery.load_report(EDGE, values[key]).probes if key in values else {}
+            same = {n: (p.up, p.sessions) for n, p in said.items()} == {
+                n: (p.up, p.sessions) for n, p in probes.items()
+            }
+            if key not in values or not same:
+                puts[key] = discovery.dump_report(discovery.Report(clock, probes))
+        self.etcd.write({key: value for key, value in puts.items() if values.get(key) != value})
 
     def _endpoints(self, group: str, app: str) -> dict[str, discovery.Endpoint]:
         prefix = discovery.endpoints_prefix(group, app)
@@ -94,8 +93,9 @@ class Sim:
         } & self.serving()
 
     def serving(self) -> set[str]:
-        running = [c for c in self.engine.containers() if c.process is Process.RUNNING]
-        return {c.address for c in running if c.address not in self.sick and c.image not in self.sick_digests}
+        up = [record for record in self.engine.records.values() if record.shown.process is Process.RUNNING]
+        well = (record for record in up if record.spec.digest not in self.sick_digests)
+        return {record.shown.address for record in well} - self.sick
 
     def observe(self) -> None:
         inspection.check_node("n1", self.engine, self.now)
@@ -121,6 +121,34 @@ class Sim:
         apps = list(App.objects.order_by("id").values_list("id", "release_id", "settled", "status"))
         return rows, apps, len(self.engine.history)
 
+    # ---- what is there that Berth did not make
+
+    def stray_container(self, app: App) -> str:
+        """A container with Berth's labels that no row knows of. Returns its name."""
+        labels = Labels(settings.BERTH_INSTALLATION, app.group.name, app.name, app.id, 0, 999, 1, "t")
+        return self._add(labels, reading.network_name(app.group.name), str(ip_network(app.group.subnet)[-2]))
+
+    def foreign_container(self) -> str:
+        """A container of another installation. Returns its name."""
+        self.engine.add_network_behind_back(NetworkSpec(Labels("elsewhere", "theirs"), "elsewhere", "192.168.77.0/24"))
+        return self._add(Labels("elsewhere", "theirs", "app", 1, 0, 1, 1, "t"), "elsewhere", "192.168.77.2")
+
+    def _add(self, labels: Labels, network: str, address: str) -> str:
+        container = ContainerSpec(labels, DIGEST, (), {}, network, address, (), Resources(100, 64 << 20, 0, 1))
+        self.engine.add_behind_back(container)
+        return container.name
+
+    def take_address(self, group: Group, host: int) -> None:
+        """Something else is attached to the group's network, at its host number `host`."""
+        labels = Labels("elsewhere", "theirs", "squatter", 1, 0, 1, 1, "t")
+        network = reading.network_spec(group.name)
+        self.engine.add_network_behind_back(network)
+        self._add(labels, network.name, str(ip_network(network.subnet)[host]))
+
+    def take_subnet(self, group: Group) -> None:
+        """A network that is not Berth's overlaps with the group's."""
+        self.engine.add_network_behind_back(NetworkSpec(Labels("elsewhere", "theirs"), "elsewhere", group.subnet))
+
     # ---- what always holds
 
     def check_always(self) -> None:
@@ -139,9 +167,7 @@ class Sim:
     def check_settled(self) -> None:
         """After convergence nothing is left that belongs to nothing."""
         self.check_always()
-        present = {
-            (i.app_id, i.generation) for i in Instance.objects.filter(gone_at=None)
-        }
+        present = {(i.app_id, i.generation) for i in Instance.objects.filter(gone_at=None)}
         containers = self.engine.containers()
         assert {(c.labels.app_id, c.labels.generation) for c in containers} == present
         assert all(c.process is Process.RUNNING for c in containers)

@@ -1,0 +1,154 @@
+"""Specs: what is read, what is kept, what changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.applications.secrets import MASK
+from apps.applications.spec import Parsed, as_spec, parse, with_port
+from apps.errors import Invalid
+from scheduler.model import Distinct, HealthCheck, OnFailure, PlacementRules, Resources, Route, Spec, UpdatePolicy
+
+DIGEST = "sha256:" + "0" * 64
+LEAST = {"name": "web", "image": "registry.test/web:1"}
+FULL = {
+    "name": "web",
+    "image": "registry.test/web:1",
+    "command": ["httpd", "-f"],
+    "env": {"KEY": "value"},
+    "port": 9000,
+    "protocol": "http",
+    "replicas": 3,
+    "resources": {"cpu": "500m", "memory": 128 << 20, "disk": "1GiB"},
+    "health": {
+        "path": "/health?deep=1", "command": ["true"], "interval": "500ms", "timeout": 0.25, "failures": 5,
+        "successes": 2, "grace": "1m",
+    },
+    "routes": [{"host": "Web.Test", "path": "/api/"}, {"host": "web.test"}],
+    "placement": {
+        "spread": ["zone"], "require": ["disk==ssd"], "prefer": ["zone in (a,b)"], "distinct_nodes": "required",
+    },
+    "update": {
+        "max_surge": 2, "max_unavailable": 1, "on_failure": "hold", "deadline": "10m", "drain": 5, "stop_timeout": "3s",
+    },
+}  # fmt: skip
+
+# Anything that JSON can say, biased towards the names of the spec
+NAMES = st.sampled_from(
+    ["name", "image", "env", "port", "routes", "host", "path", "health", "resources", "cpu", "memory"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from([MASK, "web"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+ODD = st.dictionaries(st.sampled_from([*FULL, "typo"]), VALUES, max_size=6)
+
+
+def test_a_full_spec_is_read_field_by_field() -> None:
+    parsed = parse(FULL)
+    assert parsed.env == {"KEY": "value"}
+    assert as_spec(parsed.spec, DIGEST) == Spec(
+        image="registry.test/web:1",
+        digest=DIGEST,
+        command=("httpd", "-f"),
+        port=9000,
+        replicas=3,
+        resources=Resources(cpu=500, memory=128 << 20, disk=1 << 30, instances=1),
+        health=HealthCheck("/health?deep=1", ("true",), 0.5, 0.25, 5, 2, 60.0),
+        routes=(Route("web.test", "/api"), Route("web.test", "/")),
+        placement=PlacementRules(("zone",), ("disk == ssd",), ("zone in (a, b)",), Distinct.REQUIRED),
+        update=UpdatePolicy(2, 1, OnFailure.HOLD, 600.0, 5.0, 3.0),
+    )
+
+
+def test_what_is_left_out_is_as_the_loop_has_it() -> None:
+    assert as_spec(with_port(parse(LEAST).spec, 8080), DIGEST) == Spec(image=LEAST["image"], digest=DIGEST)
+
+
+def test_the_port_is_the_specs_own_then_the_images_then_the_usual_one() -> None:
+    assert with_port(parse({**LEAST, "port": 1}).spec, 2)["port"] == 1
+    assert with_port(parse(LEAST).spec, 2)["port"] == 2
+    assert with_port(parse(LEAST).spec, None)["port"] == 8080
+
+
+def test_a_tcp_app_is_probed_by_a_connection() -> None:
+    assert parse({**LEAST, "protocol": "tcp"}).spec["health"]["path"] is None
+    assert parse({**LEAST, "health": {"path": None}}).spec["health"]["path"] is None
+    assert parse(LEAST).spec["health"]["path"] == "/"
+
+
+def test_null_means_the_default_everywhere_else() -> None:
+    nothing = {name: None for name in FULL if name not in ("name", "image")}
+    assert parse({**LEAST, **nothing}) == parse(LEAST)
+    inner = {name: dict.fromkeys(FULL[name]) for name in ("resources", "placement", "update")}
+    assert parse({**LEAST, **inner}) == parse(LEAST)
+
+
+def test_the_canonical_spec_can_be_stored_and_shows_no_value_of_the_environment() -> None:
+    parsed = parse(FULL)
+    assert json.loads(json.dumps(parsed.spec)) == parsed.spec
+    assert parsed.spec["env"] == {"KEY": MASK}
+    assert "value" not in repr(parsed)
+
+
+@pytest.mark.parametrize("data", [LEAST, FULL])
+def test_what_is_shown_can_be_sent_back(data: dict[str, Any]) -> None:
+    before = parse(data)
+    assert parse({"name": "web", **before.spec}, before) == before
+    assert parse({}, before) == before
+    # without the masks, whose values only the app itself has, it makes a new app alike
+    assert parse({"name": "web", **before.spec, "env": data.get("env")}) == before
+
+
+def test_changes_merge_object_by_object_and_replace_lists() -> None:
+    before = parse(FULL)
+    after = parse({"health": {"failures": 9}, "routes": [{"host": "new.test"}], "update": {"drain": None}}, before)
+    assert after.spec["health"] == {**before.spec["health"], "failures": 9}
+    assert after.spec["routes"] == [{"host": "new.test", "path": "/"}]
+    assert after.spec["update"]["drain"] == "10s"
+    assert after.spec["placement"] == before.spec["placement"]
+
+
+def test_variables_are_set_kept_and_removed_one_by_one() -> None:
+    before = parse({**LEAST, "env": {"A": "1", "B": "2", "C": "3"}})
+    assert parse({"env": {"A": MASK, "B": None, "D": "$(4)", "E": None}}, before).env == {
+        "A": "1",
+        "C": "3",
+        "D": "$(4)",
+    }
+    assert parse({"env": None}, before).env == before.env
+
+
+def test_an_apps_own_state_is_not_touched_by_a_change() -> None:
+    before = parse(FULL)
+    kept = json.dumps(before.spec)
+    parse({"health": {"failures": 9}, "env": {"KEY": None}}, before)
+    assert json.dumps(before.spec) == kept
+    assert before.env == {"KEY": "value"}
+
+
+@given(ODD)
+def test_any_json_is_either_refused_by_field_or_read_to_the_end(data: dict[str, Any]) -> None:
+    for previous in (None, parse(FULL)):
+        try:
+            parsed = parse(data, previous)
+        except Invalid as refused:
+            assert refused.errors
+            assert all(error.code and error.message for error in refused.errors)
+        else:
+            as_spec(with_port(parsed.spec, None), DIGEST)
+            assert parse({"name": parsed.name, **parsed.spec}, parsed) == parsed
+
+
+@pytest.mark.parametrize("data", [None, [], "web", 7, True])
+def test_a_spec_is_an_object(data: Any) -> None:
+    with pytest.raises(Invalid):
+        parse(data)
+    with pytest.raises(Invalid):
+        parse(data, Parsed("web", parse(FULL).spec, {}))
