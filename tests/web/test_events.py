@@ -49,7 +49,8 @@ def test_names_are_kept_with_the_event(group: Group, people: SimpleNamespace, hi
 
 @pytest.mark.django_db
 def test_a_node_by_name_alone_is_no_part_of_its_history(group: Group, hints: list[str]) -> None:
-    event = record("instance.assigned", group=group, app=App(name="web"), node="n9", slot=1, generation=2)
+    app = App.objects.create(group=group, name="web")
+    event = record("instance.assigned", group=group, app=app, node="n9", slot=1, generation=2)
     assert (event.node, event.params["node"]) == (None, "n9")
     assert "nodes" not in hints
 
