@@ -2,174 +2,130 @@
 
     ./berth bench deploy [--runs 5] [--counts 1,24]
 
-Against a Berth that runs (`./berth up`). A run makes the same containers twice, one after the other: bare, by plain
-engine calls on a bridge network of its own, six at a time, and through the API as an app with that many replicas. The
-ratio is the median of the runs' ratios. `first` is the first 2xx, `all` the moment by which every instance has
-answered one; both count from the moment the API call returned. One JSON line a figure.
+It starts a Berth of its own and removes it afterwards. A run makes the same containers twice, one after the other:
+bare, by plain engine calls on a bridge network of its own and as many at a time as Berth does, and through the API as
+an app with that many replicas. Both begin with an image and a network that are there. `first` is the first 2xx, `all`
+the moment by which every instance has answered one, both counted from the moment the API call was accepted; `over_bare`
+is the median of the runs' ratios. What the time is spent on comes from the instances' own times: until they were
+placed, started and healthy. One JSON line a figure.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from datetime import datetime
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloud.settings")
+import docker
 
-import django  # noqa: E402
-
-django.setup()
-
-import docker  # noqa: E402
-from django.conf import settings  # noqa: E402
-
-from apps.accounts.models import User  # noqa: E402
-from apps.accounts.services import create_token, revoke_token  # noqa: E402
-from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec  # noqa: E402
-from scheduler.engine.hostconfig import container_arguments, network_arguments  # noqa: E402
-from scheduler.model import Resources  # noqa: E402
+from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
+from scheduler.engine.hostconfig import container_body, network_arguments
+from scheduler.model import Resources
+from tests.dockerd import engine
+from tests.flows.api import Api
+from tests.flows.installation import Berth, get, installation
 
 GROUP, APP, HOST = "bench", "deploy", "deploy.bench.localhost"
-PARALLEL = 6
+PARALLEL = 6  # as the loop does
 RESOURCES = {"cpu": 0.05, "memory": "16MiB"}
+BARE = Labels("bench0", "bare")
+NETWORK = NetworkSpec(BARE, "berth-bench0.bare", "10.94.0.0/22")
+PAUSE = 0.004  # seconds between two requests of the one that waits
 
 
-class Api:
-    """Just enough of a client: JSON in, JSON out, loud about anything but success."""
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def __call__(self, method: str, path: str, body: object = None, ok: tuple[int, ...] = (200, 201, 202, 204)) -> dict:
-        connection = http.client.HTTPConnection("127.0.0.1", settings.BERTH.port, timeout=90)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        connection.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None, headers)
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
-        if response.status not in ok:
-            raise SystemExit(f"{method} {path}: {response.status} {content.decode()}")
-        return json.loads(content) if content else {}
-
-    def finished(self, operation: dict) -> dict:
-        while operation["status"] in ("pending", "running"):
-            operation = self("GET", f"/operations/{operation['id']}?wait=60")
-        if operation["status"] != "succeeded":
-            raise SystemExit(json.dumps(operation))
-        return operation
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./berth bench deploy", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--counts", default="1,24", help="numbers of instances (1,24)")
+    options = parser.parse_args()
+    with engine() as url, docker.APIClient(base_url=url, version="auto") as client, installation() as berth:
+        berth.up()
+        api = Api.of(berth)
+        image = f"127.0.0.1:{berth.env['BERTH_REGISTRY_PORT']}/berth/hello:1"
+        quota = {"cpu": 8, "memory": "4GiB", "disk": "8GiB", "instances": 100}
+        api("POST", "/groups", {"name": GROUP, "quota": quota})
+        through_berth(api, berth, image, 1)  # from now on the group has its network and connections are open
+        client.create_network(**network_arguments(NETWORK))
+        try:
+            for count in (int(number) for number in options.counts.split(",")):
+                report(count, [one_run(api, berth, client, image, count) for _ in range(options.runs)])
+        finally:
+            client.remove_network(NETWORK.name)
 
 
-def bare(image: str, count: int) -> float:
+def one_run(api: Api, berth: Berth, client: docker.APIClient, image: str, count: int) -> dict[str, float]:
+    return {"bare": bare(client, image, count), **through_berth(api, berth, image, count)}
+
+
+def report(count: int, runs: list[dict[str, float]]) -> None:
+    for figure in runs[0]:
+        line: dict[str, Any] = {"figure": f"deploy.{figure}", "instances": count}
+        line["seconds"] = round(statistics.median(run[figure] for run in runs), 3)
+        if figure in ("first", "all"):
+            ratios = [run[figure] / run["bare"] for run in runs]
+            line |= {"over_bare": round(statistics.median(ratios), 2), "worst_over_bare": round(max(ratios), 2)}
+        print(json.dumps({**line, "runs": len(runs)}), flush=True)
+
+
+def bare(client: docker.APIClient, image: str, count: int) -> float:
     """Seconds that the engine takes to make and start `count` containers like Berth's, asked directly."""
-    client = docker.APIClient(base_url=settings.BERTH.engine or "unix:///var/run/docker.sock", version="auto")
-    client.mount("http+docker://", client.get_adapter("http+docker://"))
-    labels = Labels("bench0", "bare")
-    network = NetworkSpec(labels, "berth-bench0.bare", "10.94.0.0/22")
-    client.create_network(**network_arguments(network))
 
-    def one(number: int) -> str:
-        own = Labels("bench0", "bare", "bare", 1, number, number + 1, 1, "t")
+    def one(number: int) -> None:
+        labels = Labels("bench0", "bare", "bare", 1, number, number + 1, 1, "t")
         resources = Resources(cpu=50, memory=16 << 20, instances=1)
         address = f"10.94.0.{number + 10}"
-        spec = ContainerSpec(own, image, (), {}, network.name, address, ("bare",), resources)
-        made = client.create_container_from_config(container_arguments(spec), spec.name)
-        client.start(made["Id"])
-        return made["Id"]
+        spec = ContainerSpec(labels, image, (), {}, NETWORK.name, address, ("bare",), resources)
+        client.start(client.create_container_from_config(container_body(spec), spec.name)["Id"])
 
-    ids: list[str] = []
     try:
-        started = time.monotonic()
         with ThreadPoolExecutor(PARALLEL) as pool:
-            ids = list(pool.map(one, range(count)))
-        return time.monotonic() - started
+            started = time.monotonic()
+            list(pool.map(one, range(count)))
+            return time.monotonic() - started
     finally:
-        for leftover in client.containers(all=True, filters={"label": [f"{Labels.PREFIX}installation=bench0"]}):
-            client.remove_container(leftover["Id"], force=True, v=True)
-        client.remove_network(network.name)
+        for left in client.containers(all=True, filters={"label": [f"{Labels.PREFIX}installation=bench0"]}):
+            client.remove_container(left["Id"], force=True, v=True)
 
 
-def answering(path: str = "/cgi-bin/hostname") -> str | None:
-    """Which instance answers through the edge, None for anything but a 2xx."""
-    connection = http.client.HTTPConnection("127.0.0.1", settings.BERTH.http_port, timeout=5)
-    try:
-        connection.request("GET", path, headers={"Host": HOST})
-        response = connection.getresponse()
-        content = response.read().decode(errors="replace").strip()
-        return content if 200 <= response.status < 300 else None
-    except OSError:
-        return None
-    finally:
-        connection.close()
-
-
-def through_berth(api: Api, image: str, count: int) -> tuple[float, float, dict]:
-    """Seconds from the accepted call to the first 2xx, and until every instance answered one; and the operation."""
-    quota = {"resources": RESOURCES, "replicas": count, "routes": [{"host": HOST}], "health": {"interval": "1s"}}
-    operation = api("POST", f"/groups/{GROUP}/apps", {"name": APP, "image": image, "port": 8080, **quota})
-    accepted = time.monotonic()
-    first = wait_for(lambda: answering() is not None) - accepted
-    seen: set[str | None] = set()
+def through_berth(api: Api, berth: Berth, image: str, count: int) -> dict[str, float]:
+    """Seconds from the accepted call to the first 2xx, and to one of every instance; and what they went on."""
+    port = int(berth.env["BERTH_HTTP_PORT"])
+    spec = {"name": APP, "image": image, "replicas": count, "resources": RESOURCES, "routes": [{"host": HOST}]}
+    operation = api("POST", f"/groups/{GROUP}/apps", spec, status=202)
+    accepted, accepted_at = time.monotonic(), time.time()
+    first = wait_for(lambda: get(port, "/ok.txt", {"Host": HOST})[0] == 200) - accepted
+    seen: set[bytes] = set()
 
     def all_answered() -> bool:
-        seen.add(answering())
-        return len(seen - {None}) >= count
+        status, body = get(port, "/cgi-bin/env", {"Host": HOST})
+        if status == 200:
+            seen.add(body.splitlines()[0])
+        return len(seen) == count
 
     everyone = wait_for(all_answered) - accepted
-    operation = api.finished(operation)
-    api.finished(api("DELETE", f"/groups/{GROUP}/apps/{APP}"))
-    return first, everyone, operation
+    api.end(operation)
+    instances = api("GET", f"/groups/{GROUP}/apps/{APP}/instances")["items"]
+    spent = {
+        f"until_{what}": max(datetime.fromisoformat(each[f"{what}_at"]).timestamp() for each in instances) - accepted_at
+        for what in ("created", "started", "healthy")
+    }
+    api.end(api("DELETE", f"/groups/{GROUP}/apps/{APP}"))
+    return {"first": first, "all": everyone, **spent}
 
 
 def wait_for(true: Callable[[], bool], seconds: float = 120) -> float:
+    """When it came true."""
     give_up = time.monotonic() + seconds
     while not true():
         if time.monotonic() > give_up:
             raise SystemExit(f"not within {seconds} s")
-        time.sleep(0.005)
+        time.sleep(PAUSE)
     return time.monotonic()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--counts", default="1,24")
-    parser.add_argument("--image", default=f"{settings.BERTH.registry_address}/berth/hello:1")
-    args = parser.parse_args()
-    token, secret = create_token(User.objects.filter(is_superuser=True).first(), f"bench {time.time()}")
-    api = Api(secret)
-    quota = {"cpu": 8, "memory": "4GiB", "disk": "8GiB", "instances": 100}
-    api("POST", "/groups", {"name": GROUP, "quota": quota})
-    try:
-        through_berth(api, args.image, 1)  # the network exists, the image is present, connections are open
-        for count in (int(n) for n in args.counts.split(",")):
-            runs = []
-            for _ in range(args.runs):
-                alone = bare(args.image, count)
-                first, everyone, _ = through_berth(api, args.image, count)
-                runs.append({"bare": alone, "first": first, "all": everyone})
-            for figure in ("bare", "first", "all"):
-                values = [run[figure] for run in runs]
-                line = {
-                    "figure": f"deploy.{figure}",
-                    "instances": count,
-                    "seconds": round(statistics.median(values), 3),
-                }
-                if figure != "bare":
-                    ratios = [run[figure] / run["bare"] for run in runs]
-                    line["over_bare"] = round(statistics.median(ratios), 2)
-                    line["worst_over_bare"] = round(max(ratios), 2)
-                print(json.dumps({**line, "runs": args.runs}), flush=True)
-    finally:
-        api("DELETE", f"/groups/{GROUP}", ok=(204, 404, 409))
-        revoke_token(token.user, token)
 
 
 if __name__ == "__main__":
