@@ -115,6 +115,11 @@ class Standing:
     spare: bool  # in maintenance
     draining: bool
 
+    @property
+    def number(self) -> int:
+        """The index of its slot."""
+        return int(self.server[1:]) - 1
+
 
 def standings(text: str) -> Iterator[Standing]:
     """The servers in the answer to `show servers state`, in their order."""
