@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scheduler.model import Distinct, PlacementRules, Resources
-from scheduler.placement import Affinity, AtMost, Bond, Cluster, Constraints, Node, Request, Skew
+from scheduler.placement import Affinity, AtMost, Bond, Cluster, Constraints, Node, Preference, Request, Skew
 
 MIB, GIB = 1 << 20, 1 << 30
 ZONES = 10
@@ -103,6 +103,10 @@ def groups(case: str, size: int, jobs: int) -> Figures:
 def kube() -> Iterator[Figures]:
     zone = ("zone-0", "zone-1", "zone-2")
     pod = Request("kube/pod", "kube", Resources(100, 500 * MIB, 0, 1), 1, LOOSE)
+
+    def wish(bond: Bond) -> Preference:
+        return Preference(Constraints(affinities=(Affinity(bond, pod.app),)))
+
     cases = {
         "basic": (pod, 810, 10_000),
         "node-affinity": (
@@ -117,8 +121,8 @@ def kube() -> Iterator[Figures]:
             35,
             5000,
         ),
-        "preferred-affinity": (replace(pod, likes=(Affinity(Bond.WITH, pod.app),)), 90, 5000),
-        "preferred-anti-affinity": (replace(pod, likes=(Affinity(Bond.APART, pod.app),)), 90, 5000),
+        "preferred-affinity": (replace(pod, preferences=(wish(Bond.WITH),)), 90, 5000),
+        "preferred-anti-affinity": (replace(pod, preferences=(wish(Bond.APART),)), 90, 5000),
     }
     for case, (request, floor, measured) in cases.items():
         cluster = Cluster(nodes(5000, zones=len(zone)))

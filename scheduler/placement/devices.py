@@ -56,6 +56,12 @@ class DeviceTable:
         fitting: NDArray[np.bool_] = (self.usable(request, nodes) >= request.share).sum(axis=1) >= request.count
         return fitting
 
+    def could_fit(self, request: DeviceRequest, nodes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the request would fit if all devices were free."""
+        of_models = self.of_models(request.models, nodes) & (self.free.take(nodes, 0) != _NONE)
+        could: NDArray[np.bool_] = of_models.sum(axis=1) >= request.count
+        return could
+
     def choose(self, request: DeviceRequest, n: int) -> list[int]:
         """Which of node `n`'s devices the request gets; the request is known to fit."""
         free = self.usable(request, np.array([n]))[0].tolist()

@@ -23,7 +23,7 @@ def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
         for part in (score.fixed(view), score.points(view)):
             if part is not None:
                 total += part
-        points.append((score.name, weight, total))
+        points.append((score.name, score.subject(view), weight, total))
     pending = placed < wanted
     return Explanation(
         wanted,

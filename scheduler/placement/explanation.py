@@ -36,11 +36,12 @@ class ScoreReport:
     """`points` are thousandths; `weight` times `points` is what the score adds to the node's total."""
 
     name: str
+    subject: str  # what it is about, where there are several of a name
     weight: int
     points: int
 
     def as_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "weight": self.weight, "points": self.points}
+        return {"name": self.name, "subject": self.subject, "weight": self.weight, "points": self.points}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Explanation:
     placed: int
     names: Sequence[str]
     checks: tuple[Check, ...]
-    points: tuple[tuple[str, int, Ints], ...]  # name, weight, points of each node
+    points: tuple[tuple[str, str, int, Ints], ...]  # name, subject, weight, points of each node
     shortages: tuple[Shortage, ...]  # empty when nothing is pending; most frequent first
     new_node: (
         str  # what a node that joins has to have for one more to fit; empty when none would do, or none is pending
@@ -127,7 +128,10 @@ class Explanation:
 
     def _report(self, n: int) -> NodeReport:
         verdicts = (Verdict(c.filter, c.subject, bool(c.passes[n]), c.detail(n)) for c in self.checks)
-        scores = (ScoreReport(name, weight, int(of[n]) * THOUSAND // FULL) for name, weight, of in self.points)
+        scores = (
+            ScoreReport(name, subject, weight, int(of[n]) * THOUSAND // FULL)
+            for name, subject, weight, of in self.points
+        )
         return NodeReport(self.names[n], tuple(verdicts), tuple(scores))
 
     @property
@@ -164,7 +168,7 @@ class Explanation:
         for check in self.checks:
             against += ~check.passes
         total = np.zeros(size, np.int64)
-        for _, weight, points in self.points:
+        for _, _, weight, points in self.points:
             total += weight * points
         order = np.lexsort((np.arange(size), -total, against))
         return [int(n) for n in order[:limit]]

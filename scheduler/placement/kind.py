@@ -102,11 +102,18 @@ class Kind:
         return eligible
 
     def _settle_domains(self) -> None:
-        if self.domain_filters:
-            large = (self.state.allocatable >= self.need[:, None]).all(axis=0)
-            eligible = self._eligible() & large
-            for domain in self.domain_filters:
-                domain.settle(eligible)
+        settling: list[DomainFilter | DomainScore] = [*self.domain_filters, *(score for _, score in self.domain_scores)]
+        if not settling:
+            return
+        view = self.view.at(np.arange(self.state.size))
+        eligible = np.ones(self.state.size, np.bool_)
+        for found in self.filters:
+            possible = found.possible(view)
+            if possible is not None:
+                eligible &= possible
+        foreign = [found for found in self.filters if found.foreign]
+        for domain in settling:
+            domain.settle(eligible, foreign)
 
     def fixed_keys(self) -> Ints:
         """The part of all nodes' keys that follows from fixed properties alone, without their ranks."""

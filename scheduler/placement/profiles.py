@@ -61,7 +61,7 @@ class Profile:
         return cls(name, dict(weights), frozenset(without))
 
 
-_COMMON = {"prefer": 10, "affinity": 10, "avoid": 1000, "stay": 2, "image": 2}
+_COMMON = {"prefer": 10, "taints": 100, "avoid": 1000, "stay": 2, "image": 2}
 
 SPREAD = Profile("spread", {"spread": 20, "room": 5, **_COMMON})
 BINPACK = Profile("binpack", {"binpack": 20, "fragmentation": 10, "spread": 1, **_COMMON})

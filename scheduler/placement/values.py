@@ -26,10 +26,11 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Taint:
-    """What keeps instances off a node unless they tolerate it."""
+    """What keeps instances off a node unless they tolerate it; a soft one leaves it to them as a last resort."""
 
     key: str
     value: str = ""
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class DeviceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """Hard constraints beyond those of `PlacementRules`."""
+    """Hard constraints beyond those of `PlacementRules`; wishes, as part of a `Preference`."""
 
     nodes: frozenset[str] = frozenset()  # names; empty: any
     tolerations: tuple[Toleration, ...] = ()
@@ -116,6 +117,18 @@ class Constraints:
     ports: frozenset[int] = frozenset()
     volumes: frozenset[str] = frozenset()  # local volumes that exist already: it has to run where they are
     devices: tuple[DeviceRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What is wished for and not demanded: any constraint there is, but for ports.
+
+    `require` has expressions over labels. Each constraint that a node does not meet costs it `weight` parts of what all preferences of the request share.
+    """
+
+    constraints: Constraints = Constraints()
+    require: tuple[str, ...] = ()
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,7 @@ class Request:
     image: str = ""  # digest
     avoid: frozenset[str] = frozenset()  # names of nodes it just failed on: least preferred, not forbidden
     constraints: Constraints = Constraints()
-    likes: tuple[Affinity, ...] = ()  # preferred, not demanded
+    preferences: tuple[Preference, ...] = ()  # beyond `rules.prefer`, where each weighs 1
     image_bytes: int = 0  # what a node without the image has to fetch
     stay: frozenset[str] = frozenset()  # names of nodes where the instances to be replaced run
     priority: int = 0

@@ -29,4 +29,15 @@ FILTERS: Sequence[type[Filter]] = (
     AffinityFilter,
 )
 
-__all__ = ["FILTERS", "Check", "CountFilter", "DomainFilter", "Filter"]
+WISHES: Sequence[type[Filter]] = (
+    LabelFilter,
+    NameFilter,
+    VolumeFilter,
+    DeviceFilter,
+    AtMostFilter,
+    SkewFilter,
+    AffinityFilter,
+)
+"""Those whose constraints can be preferences too."""
+
+__all__ = ["FILTERS", "WISHES", "Check", "CountFilter", "DomainFilter", "Filter"]

@@ -5,7 +5,7 @@ A new filter is a class in a file of its own that is named in `filters/__init__.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -34,6 +34,7 @@ class Filter:
     fixed: ClassVar[bool] = False  # whether no placement changes its verdict
     slack_alone: ClassVar[bool] = False  # whether its verdict follows from what is free of CPU, memory, … alone
     repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
+    foreign: bool = False  # whether its verdict follows from where other apps run, and from nothing else
 
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Self]:
@@ -43,6 +44,10 @@ class Filter:
     def passes(self, view: View) -> Bools:
         """The verdict on each of the view's nodes, which depends on nothing but the node itself."""
         raise NotImplementedError
+
+    def possible(self, view: View) -> Bools | None:
+        """The verdict if nothing ran on the nodes; None when all of them would pass then."""
+        return self.passes(view) if self.fixed else None
 
     def checks(self, view: View) -> Iterator[Check]:
         """The same with reasons; the view is of all nodes."""
@@ -77,8 +82,8 @@ class DomainFilter(Filter):
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def settle(self, eligible: Bools) -> None:
-        """Hear which nodes pass all fixed filters and are large enough for one instance."""
+    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
+        """Hear which nodes could ever take an instance, and which filters other apps decide."""
 
     def allowed(self) -> Bools:
         """The verdict for each value in the label's column; the last is for nodes without the label."""

@@ -40,6 +40,11 @@ class DeviceFilter(Filter):
             return np.zeros(len(view.nodes), np.bool_)
         return self.table.fits(self.request, view.nodes)
 
+    def possible(self, view: View) -> Bools:
+        if self.table is None:
+            return np.zeros(len(view.nodes), np.bool_)
+        return self.table.could_fit(self.request, view.nodes)
+
     def checks(self, view: View) -> Iterator[Check]:
         wants = self._wants()
         usable = None if self.table is None else self.table.usable(self.request, view.nodes)

@@ -31,6 +31,11 @@ class ResourcesFilter(Filter):
         passes: Bools = np.logical_and.reduce(view.room())
         return passes
 
+    def possible(self, view: View) -> Bools:
+        enough = self.state.allocatable.take(view.nodes, 1) >= self.need[:, None]
+        possible: Bools = np.logical_and.reduce(enough)
+        return possible
+
     def checks(self, view: View) -> Iterator[Check]:
         rows = view.room()
         for row, name in enumerate(RESOURCES):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
 
-from scheduler.placement.filters.base import Check, DomainFilter
+from scheduler.placement.filters.base import Check, DomainFilter, Filter
+from scheduler.placement.filters.reachable import Reachable
 from scheduler.placement.state import State
-from scheduler.placement.types import Bools
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 
@@ -17,8 +18,8 @@ _FAR = 1 << 40  # more than any count
 class SkewFilter(DomainFilter):
     """Hard spread over a label: no value may have more than `most` instances above the emptiest value.
 
-    A value counts when some node with it is ready, passes the request's fixed constraints and is large enough for
-    one instance: a value with no instance yet counts as zero, a zone that is down does not hold up the others.
+    A value counts when some node with it could take an instance were nothing of the app there and nothing reserved: one
+    without an instance counts as zero, however full it is, yet a zone that is down does not hold up the others.
     """
 
     name = "skew"
@@ -32,31 +33,42 @@ class SkewFilter(DomainFilter):
         self.most = most
         self.tally = state.tally(app, label)
         self.offset = np.zeros(len(self.tally), np.int64)
+        self.reachable: Reachable | None = None
 
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Self]:
         for skew in request.constraints.skews:
             yield cls(state, request.app, skew.label, skew.most)
 
-    def settle(self, eligible: Bools) -> None:
+    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
+        self.reachable = Reachable(self.state, self.label, eligible, foreign) if foreign else None
         self.offset[:] = _FAR
         self.offset[self.state.column(self.label).codes[eligible]] = 0
         self.offset[-1] = _FAR
 
+    def _counts(self) -> Ints:
+        """The instances on each value that counts, far more on the others."""
+        if self.reachable is not None:
+            self.offset = np.where(self.reachable.values(), 0, _FAR)
+        counts: Ints = self.tally + self.offset
+        return counts
+
     def allowed(self) -> Bools:
-        counts = self.tally + self.offset
+        counts = self._counts()
         allowed: Bools = counts < min(int(counts[counts.argmin()]) + self.most, _FAR)
         return allowed
 
     def checks(self, view: View) -> Iterator[Check]:
-        column, tally = self.state.column(self.label), self.tally.copy()
-        fewest = min((int(t) for t, off in zip(tally, self.offset, strict=True) if not off), default=0)
+        column, tally, counts = self.state.column(self.label), self.tally.copy(), self._counts()
+        fewest = int(counts.min())
 
         def detail(n: int) -> str:
-            if column.codes[n] == column.missing:
+            code = column.codes[n]
+            if code == column.missing:
                 return f"needs a label {self.label}, it has none"
-            has = tally[column.codes[n]]
-            return f"{self.value(n)} has {has} instances, the emptiest {fewest}; skew at most {self.most}"
+            if counts[code] >= _FAR:
+                return f"{self.value(n)} is not spread over: no node there can take an instance"
+            return f"{self.value(n)} has {tally[code]} instances, the emptiest {fewest}; skew at most {self.most}"
 
         yield Check(
             self.name,

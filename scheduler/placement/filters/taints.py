@@ -13,7 +13,7 @@ from scheduler.placement.view import View
 
 
 class TaintFilter(Filter):
-    """Every taint of a node has to be tolerated."""
+    """Every taint of a node has to be tolerated, but for the soft ones."""
 
     name = "taints"
     fixed = True
@@ -23,7 +23,7 @@ class TaintFilter(Filter):
         self.tolerations = request.constraints.tolerations
         self.free = np.ones(state.size, np.bool_)
         for taint, nodes in state.taints().items():
-            if not self._tolerated(taint):
+            if not taint.soft and not self._tolerated(taint):
                 self.free[nodes] = False
 
     @classmethod
@@ -47,5 +47,5 @@ class TaintFilter(Filter):
         )
 
     def _refused(self, n: int) -> str:
-        taints = [taint for taint in self.state.nodes[n].taints if not self._tolerated(taint)]
+        taints = [taint for taint in self.state.nodes[n].taints if not taint.soft and not self._tolerated(taint)]
         return ", ".join(f"{taint.key}={taint.value}" if taint.value else taint.key for taint in taints)

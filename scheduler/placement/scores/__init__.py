@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from scheduler.placement.scores.affinity import AffinityScore
 from scheduler.placement.scores.avoid import AvoidScore
 from scheduler.placement.scores.balance import BalanceScore
 from scheduler.placement.scores.base import CountScore, DomainScore, Score
@@ -13,6 +12,7 @@ from scheduler.placement.scores.prefer import PreferScore
 from scheduler.placement.scores.room import RoomScore
 from scheduler.placement.scores.spread import SpreadScore
 from scheduler.placement.scores.stay import StayScore
+from scheduler.placement.scores.taints import TaintScore
 
 SCORES: Mapping[str, type[Score]] = {
     score.name: score
@@ -23,7 +23,7 @@ SCORES: Mapping[str, type[Score]] = {
         BalanceScore,
         FragmentationScore,
         PreferScore,
-        AffinityScore,
+        TaintScore,
         AvoidScore,
         StayScore,
         ImageScore,

@@ -6,13 +6,14 @@ for each. A new score is a class in a file of its own that is named in `scores/_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
 
+from scheduler.placement.filters import Filter
 from scheduler.placement.state import State
-from scheduler.placement.types import Ints
+from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
 
@@ -42,6 +43,10 @@ class Score:
         """The part of the points that depends on what runs on the node itself."""
         return None
 
+    def subject(self, view: View) -> str:
+        """What it is about, for explanations, where there are several of its sort. The view is of all nodes."""
+        return ""
+
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""
         return set()
@@ -68,6 +73,9 @@ class DomainScore(Score):
     """A preference that gives all nodes with one value of `label` the same points."""
 
     label: str
+
+    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
+        """Hear which nodes could ever take an instance, and which filters other apps decide."""
 
     def domain_points(self) -> Ints:
         """The points of each value in the label's column; the last is for nodes without the label."""

@@ -8,6 +8,7 @@ from scheduler.placement.scores.base import CountScore, DomainScore, Score
 from scheduler.placement.state import FULL, State
 from scheduler.placement.types import Ints
 from scheduler.placement.values import Request
+from scheduler.placement.view import View
 
 
 class SpreadScore(CountScore):
@@ -30,6 +31,9 @@ class SpreadScore(CountScore):
         for label in labels:
             yield cls(state, request) if label == NODE else SpreadOverLabelScore(state, request, label)
 
+    def subject(self, view: View) -> str:
+        return NODE
+
     def count_points(self, counts: Ints) -> Ints:
         return counts * -FULL
 
@@ -43,6 +47,9 @@ class SpreadOverLabelScore(DomainScore):
         super().__init__(state, request)
         self.label = label
         self.tally = state.tally(request.app, label)
+
+    def subject(self, view: View) -> str:
+        return self.label
 
     def domain_points(self) -> Ints:
         return self.tally * -FULL

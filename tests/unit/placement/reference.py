@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scheduler.model import Distinct
-from scheduler.placement import SPREAD, Bond, Node, Profile, Request
+from scheduler.model import Distinct, PlacementRules
+from scheduler.placement import SPREAD, Bond, Constraints, Node, Profile, Request
 from scheduler.placement.labels import parse
 from scheduler.placement.state import FULL
 from scheduler.placement.units import RESOURCES
+
+
+def tolerated(taint, request):
+    return any(toleration.tolerates(taint) for toleration in request.constraints.tolerations)
+
+
+def request_of(request, **wish):
+    """The request with one hard constraint and no other."""
+    require = wish.pop("require", ())
+    rules = PlacementRules(spread=(), require=require, distinct_nodes=Distinct.OFF)
+    return replace(request, rules=rules, constraints=Constraints(**wish))
+
+
+def single_wishes(request, preference):
+    yield from (request_of(request, require=(text,)) for text in preference.require)
+    for field in ("nodes", "volumes", "devices", "at_most", "skews", "affinities"):
+        wanted = getattr(preference.constraints, field)
+        parts = [wanted] if field == "nodes" and wanted else [type(wanted)([one]) for one in wanted]
+        yield from (request_of(request, **{field: part}) for part in parts)
 
 
 class Reference:
@@ -57,8 +76,8 @@ class Reference:
     def on_value(self, app, label, value):
         return sum(node.apps.get(app, 0) for name, node in self.nodes.items() if self.labels(name).get(label) == value)
 
-    def refusals(self, name, request, *, but=None):
-        """The filters that refuse the node, whatever order."""
+    def refusals(self, name, request, *, asked=None):
+        """The filters that refuse the node, whatever order; `asked` is whose wish the request is."""
         node, rules, constraints = self.nodes[name], request.rules, request.constraints
         labels = self.labels(name)
         found = []
@@ -72,7 +91,7 @@ class Reference:
             found.append("labels")
         if constraints.nodes and name not in constraints.nodes:
             found.append("nodes")
-        if not all(any(t.tolerates(taint) for t in constraints.tolerations) for taint in node.taints):
+        if not all(taint.soft or tolerated(taint, request) for taint in node.taints):
             found.append("taints")
         if not constraints.volumes <= node.volumes:
             found.append("volumes")
@@ -88,7 +107,7 @@ class Reference:
             if value is None or self.on_value(request.app, limit.label, value) >= limit.most:
                 found.append("at_most")
         for skew in constraints.skews:
-            if self.too_skewed(labels.get(skew.label), skew, request):
+            if self.too_skewed(labels.get(skew.label), skew, asked or request):
                 found.append("skew")
         for affinity in constraints.affinities:
             if self.repelled(labels.get(affinity.label), affinity, request):
@@ -101,20 +120,38 @@ class Reference:
             for other in self.nodes
             if skew.label in self.labels(other) and self.could_ever(other, request)
         }
+        counted = {one for one in counted if self.brought_together(skew.label, one, request)}
         if value is None or value not in counted:
             return True
         counts = {one: self.on_value(request.app, skew.label, one) for one in counted}
         return counts[value] + 1 - min(counts.values()) > skew.most
 
     def could_ever(self, name, request):
+        """Whether it could take an instance if nothing were reserved and none of the app were there."""
         node, rules, constraints = self.nodes[name], request.rules, request.constraints
+        unused = replace(node, devices=tuple(replace(device, free=1000) for device in node.devices))
+        others = [affinity for affinity in constraints.affinities if affinity.app != request.app]
         return (
             node.state == "ready"
             and request.resources.fits(node.allocatable)
             and all(parse(text).matches(self.labels(name)) for text in rules.require)
             and (not constraints.nodes or name in constraints.nodes)
-            and all(any(t.tolerates(taint) for t in constraints.tolerations) for taint in node.taints)
+            and all(taint.soft or tolerated(taint, request) for taint in node.taints)
             and constraints.volumes <= node.volumes
+            and all(len(self.choose(unused, wanted)) == wanted.count for wanted in constraints.devices)
+            and not any(
+                self.repelled(self.labels(name).get(affinity.label), affinity, request)
+                for affinity in others
+                if affinity.label != "node"
+            )
+        )
+
+    def brought_together(self, label, value, request):
+        """Whether all that the app wants to share a node with is somewhere on the label's value."""
+        return all(
+            self.on_value(affinity.app, label, value)
+            for affinity in request.constraints.affinities
+            if affinity.bond is Bond.WITH and affinity.label == "node" and affinity.app != request.app
         )
 
     def repelled(self, value, affinity, request):
@@ -146,22 +183,25 @@ class Reference:
 
         asked = sum(device.count * device.share for device in request.constraints.devices)
         room = mean_share(free, sum(device.free for device in node.devices)) - mean_share(request.resources, asked)
-        met = sum(parse(text).matches(labels) for text in rules.prefer)
+        wishes = [(1, request_of(request, require=(text,))) for text in rules.prefer]
+        for preference in request.preferences:
+            wishes += [(preference.weight, one) for one in single_wishes(request, preference)]
+        total = sum(weight for weight, _ in wishes)
+        unmet = sum(FULL * weight // total for weight, wish in wishes if self.unmet(name, wish, request))
         points = {
             "spread": -FULL * sum(self.spread_count(request.app, label, labels.get(label)) for label in spread),
             "room": room,
             "binpack": -room,
-            "prefer": met * FULL // len(rules.prefer) if rules.prefer else 0,
+            "prefer": -unmet,
+            "taints": -FULL * sum(taint.soft and not tolerated(taint, request) for taint in node.taints),
             "avoid": -FULL * (name in request.avoid),
             "stay": FULL * (name in request.stay),
-            "affinity": FULL * sum(self.liking(labels.get(liked.label), liked) for liked in request.likes),
             "image": 0 if not request.image or request.image in node.images else -(FULL >> 4),
         }
         return sum(weight * points[score] for score, weight in self.profile.weights.items())
 
-    def liking(self, value, liked):
-        there = value is not None and self.on_value(liked.app, liked.label, value) > 0
-        return (1 if liked.bond is Bond.WITH else -1) * there
+    def unmet(self, name, wish, asked):
+        return bool(set(self.refusals(name, wish, asked=asked)) - {"state", "resources", "taints"})
 
     def spread_count(self, app, label, value):
         return sum(node.apps.get(app, 0) for name, node in self.nodes.items() if self.labels(name).get(label) == value)

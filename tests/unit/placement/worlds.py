@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from scheduler.model import Distinct, PlacementRules, Resources
@@ -13,6 +14,7 @@ from scheduler.placement import (
     Device,
     DeviceRequest,
     Node,
+    Preference,
     Request,
     Skew,
     Taint,
@@ -22,6 +24,7 @@ from scheduler.placement import (
 MIB = 1 << 20
 GIB = 1 << 30
 APPS = ("g/a", "g/b", "g/c")
+DEVICES = (DeviceRequest("gpu", 1, 300), DeviceRequest("gpu", 2), DeviceRequest("gpu", 1, 1000, frozenset({"t4"})))
 EXPRESSIONS = ("disk == ssd", "zone != a", "zone in (a, b)", "exists gpu", "not exists gpu", "cores > 4", "node != n01")
 
 
@@ -45,7 +48,7 @@ def some_node(rng: Random, name: str, *, plain: bool = False) -> Node:
         reserved,
         images=frozenset(rng.sample(("i1", "i2"), rng.randrange(3))),
         apps=apps,
-        taints=(Taint("only", rng.choice(("db", "ci"))),) if rng.random() < 0.2 else (),
+        taints=(Taint("only", rng.choice(("db", "ci")), soft=rng.random() < 0.5),) if rng.random() < 0.4 else (),
         devices=tuple(
             Device("gpu", rng.choice(("v100", "t4")), rng.choice((1000, 1000, 500, 0))) for _ in range(rng.randrange(3))
         ),
@@ -58,49 +61,37 @@ def some_nodes(rng: Random, most: int = 6, *, plain: bool = False) -> list[Node]
     return [some_node(rng, f"n{n:02d}", plain=plain) for n in range(rng.randint(1, most))]
 
 
-def some_request(rng: Random, count: int | None = None, *, plain: bool = False, skews: bool = True) -> Request:
+def some_constraints(rng: Random, *, plain: bool = False, skews: bool = True) -> Constraints:
     def now_and_then(chance: float, value):
-        return value if rng.random() < chance else None
+        return (value,) if rng.random() < chance else ()
 
-    def only(*values):
-        return tuple(value for value in values if value is not None)
+    return Constraints(
+        skews=now_and_then(0.25 if skews else 0, Skew("zone", rng.choice((1, 2)))),
+        at_most=(
+            *now_and_then(0.15, AtMost("node", rng.choice((1, 3)))),
+            *now_and_then(0.15, AtMost("zone", rng.choice((2, 5)))),
+        ),
+        affinities=(
+            *now_and_then(0.15, Affinity(Bond.APART, rng.choice(APPS), rng.choice(("node", "zone", "disk")))),
+            *now_and_then(0.15, Affinity(Bond.WITH, rng.choice(APPS), rng.choice(("node", "zone", "disk")))),
+        ),
+        tolerations=now_and_then(0.3, Toleration("only", rng.choice((None, "db")))),
+        nodes=frozenset() if plain or rng.random() < 0.9 else frozenset({"n00", "n02"}),
+        ports=frozenset({80} if not plain and rng.random() < 0.1 else ()),
+        volumes=frozenset({"data"} if not plain and rng.random() < 0.1 else ()),
+        devices=now_and_then(0 if plain else 0.2, rng.choice(DEVICES)),
+    )
 
-    app = rng.choice(APPS)
+
+def some_request(rng: Random, count: int | None = None, *, plain: bool = False, skews: bool = True) -> Request:
     rules = PlacementRules(
         spread=rng.choice((("node",), ("node",), (), ("node", "zone"))),
         require=tuple(rng.sample(EXPRESSIONS, rng.choice((0, 0, 1)))),
         prefer=tuple(rng.sample(EXPRESSIONS, rng.choice((0, 0, 1, 2)))),
         distinct_nodes=rng.choice((Distinct.PREFERRED, Distinct.OFF, Distinct.OFF, Distinct.REQUIRED)),
     )
-    constraints = Constraints(
-        skews=only(now_and_then(0.25 if skews else 0, Skew("zone", rng.choice((1, 2))))),
-        at_most=only(
-            now_and_then(0.15, AtMost("node", rng.choice((1, 3)))),
-            now_and_then(0.15, AtMost("zone", rng.choice((2, 5)))),
-        ),
-        affinities=only(
-            now_and_then(0.15, Affinity(Bond.APART, rng.choice(APPS), rng.choice(("node", "zone")))),
-            now_and_then(0.15, Affinity(Bond.WITH, rng.choice(APPS), rng.choice(("node", "zone")))),
-        ),
-        tolerations=only(now_and_then(0.3, Toleration("only", rng.choice((None, "db"))))),
-        nodes=frozenset() if plain or rng.random() < 0.9 else frozenset({"n00", "n02"}),
-        ports=frozenset({80} if not plain and rng.random() < 0.1 else ()),
-        volumes=frozenset({"data"} if not plain and rng.random() < 0.1 else ()),
-        devices=only(
-            now_and_then(
-                0 if plain else 0.2,
-                rng.choice(
-                    (
-                        DeviceRequest("gpu", 1, 300),
-                        DeviceRequest("gpu", 2),
-                        DeviceRequest("gpu", 1, 1000, frozenset({"t4"})),
-                    )
-                ),
-            )
-        ),
-    )
     return Request(
-        app,
+        rng.choice(APPS),
         "g",
         Resources(rng.choice((0, 100, 250, 900)), rng.choice((64, 200, 500)) * MIB, rng.choice((0, GIB)), 1),
         rng.randint(1, 12) if count is None else count,
@@ -108,8 +99,13 @@ def some_request(rng: Random, count: int | None = None, *, plain: bool = False, 
         image=rng.choice(("", "i1", "i2")),
         avoid=frozenset({"n00"} if rng.random() < 0.2 else ()),
         stay=frozenset({"n01"} if rng.random() < 0.2 else ()),
-        constraints=constraints,
-        likes=only(
-            now_and_then(0.2, Affinity(rng.choice(tuple(Bond)), rng.choice(APPS), rng.choice(("node", "zone"))))
-        ),
+        constraints=some_constraints(rng, plain=plain, skews=skews),
+        preferences=tuple(some_preference(rng, plain=plain) for _ in range(rng.choice((0, 0, 0, 1, 2)))),
     )
+
+
+def some_preference(rng: Random, *, plain: bool = False) -> Preference:
+    """Any constraint may be preferred. The larger weights are odd, so that shares are rounded."""
+    require = tuple(rng.sample(EXPRESSIONS, rng.choice((0, 1))))
+    constraints = replace(some_constraints(rng, plain=plain), ports=frozenset())
+    return Preference(constraints, require, rng.choice((1, 3, 7)))
