@@ -13,8 +13,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from django.utils.translation import gettext as _
 
 _CPU = re.compile(r"([0-9]{1,9})m|([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
-_BYTES = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s?([KMGTP]i?)?B?", re.ASCII)
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)", re.ASCII)
+_BYTES = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,6}))?\s?([KMGTP]i?)?B?", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h)", re.ASCII)
 _UNITS = {
     "": 1,
     **{unit + "i": 1 << 10 * power for power, unit in enumerate("KMGTP", 1)},

@@ -46,7 +46,7 @@ def main() -> None:
     with engine() as url, docker.APIClient(base_url=url, version="auto") as client, installation() as berth:
         berth.up()
         api = Api.of(berth)
-        image = f"127.0.0.1:{berth.env['BERTH_REGISTRY_PORT']}/berth/hello:1"
+        image = f"127.0.0.1:{berth.env['BERTH_REGISTRY_PORT']}/demo/hello:1"
         quota = {"cpu": 8, "memory": "4GiB", "disk": "8GiB", "instances": 100}
         api("POST", "/groups", {"name": GROUP, "quota": quota})
         through_berth(api, berth, image, 1)  # from now on the group has its network and connections are open

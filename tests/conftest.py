@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
@@ -31,6 +32,7 @@ os.environ.update(
 )
 
 from django.conf import settings  # noqa: E402
+from django.utils import translation  # noqa: E402
 
 from cloud import logs  # noqa: E402
 
@@ -47,6 +49,13 @@ settings.LOGGING_CONFIG = None
 logs.configure_structlog()
 
 django.setup()
+
+
+@pytest.fixture(autouse=True)
+def _language_of_its_own() -> Iterator[None]:
+    """A request leaves its language behind in its thread, which here is the tests' own."""
+    yield
+    translation.deactivate()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

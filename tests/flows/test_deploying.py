@@ -54,7 +54,7 @@ class App:
     def __init__(self, api: Api, berth: Berth, name: str) -> None:
         self.api, self.berth, self.name = api, berth, name
         self.host = f"{name}.example.test"
-        self.image = f"127.0.0.1:{berth.env['BERTH_REGISTRY_PORT']}/berth/hello:1"
+        self.image = f"127.0.0.1:{berth.env['BERTH_REGISTRY_PORT']}/demo/hello:1"
 
     def create(self, **spec: Any) -> dict[str, Any]:
         usual = {
