@@ -111,9 +111,9 @@ class Kind:
             possible = found.possible(view)
             if possible is not None:
                 eligible &= possible
-        foreign = [found for found in self.filters if found.foreign]
+        confining = [found for found in self.filters if found.confines]
         for domain in settling:
-            domain.settle(eligible, foreign)
+            domain.settle(eligible, confining)
 
     def fixed_keys(self) -> Ints:
         """The part of all nodes' keys that follows from fixed properties alone, without their ranks."""

@@ -123,7 +123,8 @@ class Constraints:
 class Preference:
     """What is wished for and not demanded: any constraint there is, but for ports.
 
-    `require` has expressions over labels. Each constraint that a node does not meet costs it `weight` parts of what all preferences of the request share.
+    `require` has expressions over labels. Each constraint that a node does not meet costs it `weight` parts of what all
+    preferences of the request share.
     """
 
     constraints: Constraints = Constraints()

@@ -18,7 +18,7 @@ class AffinityFilter(CountFilter):
     def __init__(self, affinity: Affinity) -> None:
         self.affinity = affinity
         self.app = affinity.app
-        self.foreign = affinity.bond is Bond.WITH
+        self.confines = affinity.bond is Bond.WITH
 
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Filter]:  # type: ignore[override]
@@ -58,7 +58,7 @@ class DomainAffinityFilter(DomainFilter):
         self.label = affinity.label
         self.affinity = affinity
         self.itself = affinity.app == request.app
-        self.foreign = not self.itself
+        self.confines = affinity.bond is Bond.WITH or not self.itself
         self.tally = state.tally(affinity.app, affinity.label)
 
     def allowed(self) -> Bools:

@@ -34,7 +34,7 @@ class Filter:
     fixed: ClassVar[bool] = False  # whether no placement changes its verdict
     slack_alone: ClassVar[bool] = False  # whether its verdict follows from what is free of CPU, memory, … alone
     repeats: ClassVar[bool] = True  # whether it knows how a node looks with `extra` more instances
-    foreign: bool = False  # whether its verdict follows from where other apps run, and from nothing else
+    confines: bool = False  # whether where apps run decides by it which part of the cluster is open to the request
 
     @classmethod
     def of(cls, state: State, request: Request) -> Iterator[Self]:
@@ -82,8 +82,8 @@ class DomainFilter(Filter):
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
-        """Hear which nodes could ever take an instance, and which filters other apps decide."""
+    def settle(self, eligible: Bools, confining: Sequence[Filter]) -> None:
+        """Hear which nodes could ever take an instance, and which filters confine the request."""
 
     def allowed(self) -> Bools:
         """The verdict for each value in the label's column; the last is for nodes without the label."""

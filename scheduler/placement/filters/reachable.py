@@ -1,4 +1,4 @@
-"""Which values of a label an app can get to at all, as long as other apps decide where it may run."""
+"""Which values of a label an app can get to at all while other apps decide where it may run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from scheduler.placement.types import Bools
 
 
 class Reachable:
-    """The values of `label` with a node that is eligible and that no foreign filter refuses.
+    """The values of `label` with a node that is eligible and that no confining filter refuses.
 
-    The nodes are looked at in stretches of equal values (see `State.layout`). A filter that looks at single nodes opens
-    a value as soon as it passes some node there.
+    The nodes are looked at in stretches of equal values (see `State.layout`). A filter that looks at single nodes wants
+    to be with another app: it leaves open the values that have an instance of that.
     """
 
-    def __init__(self, state: State, label: str, eligible: Bools, foreign: Sequence[Filter]) -> None:
+    def __init__(self, state: State, label: str, eligible: Bools, confining: Sequence[Filter]) -> None:
         self.size = len(state.column(label).values)
-        self.domains = [one for one in foreign if isinstance(one, DomainFilter)]
+        self.domains = [one for one in confining if isinstance(one, DomainFilter)]
         layout = state.layout(tuple(dict.fromkeys([label, *(one.label for one in self.domains)])))
         self.open: Bools = np.logical_or.reduceat(eligible[layout.order], layout.starts)
         self.of = layout.codes[label]
         self.codes = layout.codes
-        self.tallies = [state.tally(one.app, label) for one in foreign if isinstance(one, CountFilter)]
+        self.tallies = [state.tally(one.app, label) for one in confining if isinstance(one, CountFilter)]
 
     def values(self) -> Bools:
         open_ = self.open

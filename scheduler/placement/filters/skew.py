@@ -40,8 +40,8 @@ class SkewFilter(DomainFilter):
         for skew in request.constraints.skews:
             yield cls(state, request.app, skew.label, skew.most)
 
-    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
-        self.reachable = Reachable(self.state, self.label, eligible, foreign) if foreign else None
+    def settle(self, eligible: Bools, confining: Sequence[Filter]) -> None:
+        self.reachable = Reachable(self.state, self.label, eligible, confining) if confining else None
         self.offset[:] = _FAR
         self.offset[self.state.column(self.label).codes[eligible]] = 0
         self.offset[-1] = _FAR

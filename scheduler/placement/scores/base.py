@@ -74,8 +74,8 @@ class DomainScore(Score):
 
     label: str
 
-    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
-        """Hear which nodes could ever take an instance, and which filters other apps decide."""
+    def settle(self, eligible: Bools, confining: Sequence[Filter]) -> None:
+        """Hear which nodes could ever take an instance, and which filters confine the request."""
 
     def domain_points(self) -> Ints:
         """The points of each value in the label's column; the last is for nodes without the label."""

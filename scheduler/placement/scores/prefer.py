@@ -86,8 +86,8 @@ class PreferByDomainScore(PreferScore, DomainScore):
         super().__init__(state, request, wish, share)
         self.label = wish.label
 
-    def settle(self, eligible: Bools, foreign: Sequence[Filter]) -> None:
-        self.wish.settle(eligible, foreign)
+    def settle(self, eligible: Bools, confining: Sequence[Filter]) -> None:
+        self.wish.settle(eligible, confining)
 
     def domain_points(self) -> Ints:
         return self.cost(~self.wish.allowed())

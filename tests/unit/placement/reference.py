@@ -130,7 +130,7 @@ class Reference:
         """Whether it could take an instance if nothing were reserved and none of the app were there."""
         node, rules, constraints = self.nodes[name], request.rules, request.constraints
         unused = replace(node, devices=tuple(replace(device, free=1000) for device in node.devices))
-        others = [affinity for affinity in constraints.affinities if affinity.app != request.app]
+        confining = [one for one in constraints.affinities if one.bond is Bond.WITH or one.app != request.app]
         return (
             node.state == "ready"
             and request.resources.fits(node.allocatable)
@@ -141,8 +141,8 @@ class Reference:
             and all(len(self.choose(unused, wanted)) == wanted.count for wanted in constraints.devices)
             and not any(
                 self.repelled(self.labels(name).get(affinity.label), affinity, request)
-                for affinity in others
-                if affinity.label != "node"
+                for affinity in confining
+                if affinity.label != "node" or affinity.app == request.app
             )
         )
 
