@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from cloud.config import Config
 from cloud.supervisor import engine, front, logfiles, record, specs
@@ -134,7 +135,7 @@ def _given(config: Config) -> list[Line]:
     lines = []
     for name, url in (("redis", config.redis_url), ("database", config.database_url)):
         if url and not url.startswith("sqlite"):
-            lines.append(_reached(name, _url_address(url), re.sub(r"//[^/@]*@", "//", url)))
+            lines.append(_reached(name, url_address(url), re.sub(r"//[^/@]*@", "//", url)))
     if config.etcd:
         lines.append(_reached("etcd", config.etcd_address, config.etcd))
     if config.registry:
@@ -143,12 +144,16 @@ def _given(config: Config) -> list[Line]:
     return lines
 
 
-def _url_address(url: str) -> Address:
+def url_address(url: str) -> Address:
+    """Where the service at this URL listens: host and port, or the path of its socket."""
     scheme, _, rest = url.partition("://")
     if scheme == "unix":
         return Path(rest.partition("?")[0])
-    host, _, port = rest.partition("/")[0].rpartition("@")[2].partition(":")
-    return host or "127.0.0.1", int(port or PORTS[scheme])
+    host, port = re.fullmatch(r"(?:[^/@]*@)?(\[[^]]*\]|[^:/?]*)(?::(\d+))?(?:[/?].*)?", rest).groups()
+    host, port = unquote(host.strip("[]")), port or PORTS[scheme]
+    if host.startswith("/"):  # the folder of PostgreSQL's socket
+        return Path(host) / f".s.PGSQL.{port}"
+    return host or "127.0.0.1", int(port)
 
 
 def _reached(name: str, address: Address, shown: str) -> Line:
