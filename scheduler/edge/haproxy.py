@@ -36,6 +36,7 @@ class Haproxy:
         self.master, self.runtime = Master(folder.master), Runtime(folder.runtime)
         self.pidfd: int | None = None  # of the master; readable when it has ended
         self.processes: Processes | None = None
+        self.retired: dict[int, float] = {}  # workers that finish what they had begun, and since when (monotonic)
         self._folder = folder
         self._notify: socket.socket | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -82,7 +83,8 @@ class Haproxy:
     def reload(self) -> None:
         """Have a new worker read the files and take over; the old one finishes what it has begun.
 
-        Returns when the new one answers. Raises `HaproxyRefused` when the old one went on, `HaproxyGone`.
+        Returns when the new one answers and the old one takes no connection any more. Raises `HaproxyRefused` when
+        the old one went on, `HaproxyGone`.
         """
         self._trim_log()
         before = self._folder.log.stat().st_size if self._folder.log.exists() else 0
@@ -96,7 +98,7 @@ class Haproxy:
             with self._folder.log.open("rb") as said:
                 said.seek(before)
                 raise HaproxyRefused(alerts(said.read().decode(errors="replace")))
-        self._await_worker(processes.worker)
+        self._await_worker(processes)
 
     def look(self) -> None:
         """See which processes there are now. Raises `HaproxyGone`."""
@@ -116,6 +118,8 @@ class Haproxy:
         if self.pidfd is None:
             self.pidfd = os.pidfd_open(processes.master)
         self.processes = processes
+        now = time.monotonic()
+        self.retired = {worker: self.retired.get(worker, now) for worker in processes.old}
 
     def _forget(self) -> None:
         if self._child is not None:
@@ -123,7 +127,7 @@ class Haproxy:
             self._child = None
         if self.pidfd is not None:
             os.close(self.pidfd)
-        self.pidfd, self.processes = None, None
+        self.pidfd, self.processes, self.retired = None, None, {}
 
     def _listen(self) -> None:
         """Hear what the master says from now on; what it said before is dropped."""
@@ -146,12 +150,12 @@ class Haproxy:
                 raise HaproxyGone("it ended")
         raise HaproxyGone(f"not ready within {READY_WITHIN:.0f} s")
 
-    def _await_worker(self, pid: int) -> None:
-        """Until the worker itself answers: for a moment the one before may still take a connection."""
+    def _await_worker(self, processes: Processes) -> None:
+        """Until the new worker itself answers, and alone: for a moment the one before may still take a connection."""
         give_up = time.monotonic() + END_WITHIN
-        while self.runtime.pid() != pid:
+        while self.runtime.pid() != processes.worker or any(map(self.master.takes_requests, processes.old)):
             if time.monotonic() > give_up:
-                raise HaproxyGone("its new worker does not answer")
+                raise HaproxyGone("its new worker does not take over")
             time.sleep(0.002)
 
     def _trim_log(self) -> None:

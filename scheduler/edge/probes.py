@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from scheduler.discovery import Report
 from scheduler.edge.backend import App
 from scheduler.edge.haproxy import Haproxy
+from scheduler.edge.render import KEEP_ALIVE
 from scheduler.edge.serving import Serving
 from scheduler.edge.sockets import standings
 from scheduler.edge.verdicts import Row, judge
@@ -82,7 +83,7 @@ class Probes:
         return ended + max(every, (ended - began) / SHARE)
 
     def _deviating(self) -> set[App]:
-        """Apps with a server whose state is another than what was seen."""
+        """Apps with a server whose state is another than what was seen; or is down, of which the reason may change."""
         by_name = {each.name: (app, each) for app, each in self._serving.backends.items()}
         deviating = set()
         for standing in standings(self._haproxy.runtime.servers()):
@@ -91,7 +92,7 @@ class Probes:
             app, backend = by_name[standing.backend]
             held = backend.slots[standing.number]
             probe = self.seen.get(app, {}).get(held.instance) if held is not None else None
-            if probe is None or probe.up != standing.up:
+            if probe is None or not probe.up or not standing.up:
                 deviating.add(app)
         return deviating
 
@@ -101,10 +102,20 @@ class Probes:
             self._draining.discard(app)
             return {}
         lingering: list[Row] = []
-        if any(held is not None and held.draining for held in backend.slots) and self._haproxy.processes is not None:
-            for worker in self._haproxy.processes.old:
-                lingering += self._haproxy.master.stat(worker, backend.name)
+        if any(held is not None and held.draining for held in backend.slots):
+            for worker, since in self._haproxy.retired.items():
+                idle = time.monotonic() - since < KEEP_ALIVE
+                lingering += may_send(self._haproxy.master.stat(worker, backend.name), idle)
         found = self._haproxy.runtime.stat(backend.name)
         after = judge(self._edge, backend.slots, found, lingering, before, datetime.now(UTC))
         (self._draining.add if any(probe.sessions for probe in after.values()) else self._draining.discard)(app)
         return after
+
+
+def may_send(found: Iterable[Row], idle: bool) -> list[Row]:
+    """The servers of a worker that finishes. It cannot be told of a change any more.
+
+    While clients' idle connections (`idle`) may bring it one more request each, that counts as a session of every
+    server that it would send it to.
+    """
+    return [replace(row, sessions=row.sessions + (idle and row.up and not row.draining)) for row in found]

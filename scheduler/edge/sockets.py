@@ -70,6 +70,10 @@ class Master:
         """A backend's servers as a worker has them; none when it does not know the backend."""
         return rows(self._ask(f"@!{worker} show stat {backend} 4 -1"))
 
+    def takes_requests(self, worker: int) -> bool:
+        """Whether a worker has not been told to finish yet; one that is gone takes none."""
+        return "\nStopping: 0\n" in self._ask(f"@!{worker} show info")
+
     def _ask(self, command: str) -> str:
         return "".join(_talk(self._path, [command], half_close=True))
 

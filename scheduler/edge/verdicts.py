@@ -25,6 +25,7 @@ class Row:
     place: str  # address:port
     up: bool
     spare: bool  # in maintenance
+    draining: bool
     check: str  # L7OK, L4CON …; INI: not checked yet
     detail: str  # the check's outcome in HAProxy's words
     sessions: int
@@ -48,6 +49,7 @@ def _row(line: Mapping[str, str]) -> Row:
         line["addr"],
         line["status"].startswith(UP),
         line["status"].startswith("MAINT"),
+        line["status"].startswith("DRAIN"),
         check or "INI",
         detail or "INI",
         int(line["scur"] or 0),
