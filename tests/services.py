@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cloud import embedded
+from cloud.supervisor import front
+from cloud.supervisor.specs import ROOT, joined
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
@@ -57,6 +60,59 @@ def etcd(folder: Path, port: int = 0, peer_port: int = 0) -> Iterator[tuple[str,
     with process(embedded.etcd(folder / "etcd", port, peer_port), folder / "etcd.log"):
         wait_until(lambda: listens(("127.0.0.1", port)), "etcd listens")
         yield "127.0.0.1", port
+
+
+class EdgeAgent:
+    """An edge agent of a test's own, in `home`/edge, and the HAProxy that it starts."""
+
+    def __init__(self, home: Path, etcd: tuple[str, int], prefix: str, name: str, env: dict[str, str]) -> None:
+        self.home, self.folder, self.log = home, home / "edge", home / "agent.log"
+        self.port = embedded.free_port()
+        self.env = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
+        self.argv = [
+            sys.executable, "-m", "scheduler.edge",
+            "--etcd", joined(etcd),
+            "--prefix", prefix,
+            "--name", name,
+            "--http-bind", f"127.0.0.1:{self.port}",
+            "--folder", str(self.folder),
+        ]  # fmt: skip
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(self.argv, stdout=out, stderr=out, env=self.env)
+        wait_until(lambda: listens(("127.0.0.1", self.port)), "the edge takes requests")
+
+    def kill(self) -> None:
+        """End the agent without a chance to tidy up; HAProxy serves on."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask the agent to end; returns its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(10)
+
+    def haproxies(self) -> list[int]:
+        """The ids of HAProxy's processes, the master first."""
+        return [identity.pid for identity in front.haproxies(self.home)]
+
+
+@contextlib.contextmanager
+def edge(
+    home: Path, etcd: tuple[str, int], prefix: str = "/berth/", name: str = "edge", env: dict[str, str] | None = None
+) -> Iterator[EdgeAgent]:
+    agent = EdgeAgent(home, etcd, prefix, name, env or {})
+    try:
+        agent.start()
+        yield agent
+    finally:
+        if agent.process is not None and agent.process.poll() is None:
+            agent.kill()
+        front.end(home)
 
 
 @contextlib.contextmanager
