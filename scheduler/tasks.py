@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from celery import shared_task
+from celery.signals import worker_ready
 
 from scheduler import completeness, inspection, reconciler, wake
 from scheduler.engine.base import EngineError
 from scheduler.schedule import SWEEP_ALL, SWEEP_NODES, SWEEP_UNSETTLED
-from scheduler.store import reading, sweeping
+from scheduler.store import reading, runner, sweeping
 from scheduler.world import the_world
 
 
@@ -24,10 +25,17 @@ def check_node(name: str) -> None:
 
 @shared_task(name=SWEEP_UNSETTLED)
 def sweep_unsettled() -> None:
-    """Apps that wait for something, whose event may have got lost, and those that etcd has lost."""
+    """Apps that wait for something, whose event may have got lost or whose runner died; those that etcd has lost."""
+    runner.release_dead()
     for app_id in sweeping.unsettled():
         wake.reconcile(app_id)
     completeness.check(the_world().etcd)
+
+
+@worker_ready.connect
+def take_over(**_: object) -> None:
+    """A worker that starts may be there because another one died."""
+    sweep_unsettled.delay()
 
 
 @shared_task(name=SWEEP_NODES)

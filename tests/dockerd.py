@@ -26,22 +26,22 @@ def answers(url: str) -> bool:
 
 @contextlib.contextmanager
 def engine() -> Iterator[str]:
-    """The URL of an engine that runs: the machine's when there is one."""
+    """The URL of the engine that Berth finds: the machine's, or one that is gone afterwards with all that is on it."""
     if answers(DEFAULT):
         yield DEFAULT
-    else:
-        with own_engine() as own:
-            try:
-                yield own.url
-            finally:
-                _clear(own.url)
+        return
+    with own_engine(DEFAULT) as own:
+        try:
+            yield DEFAULT
+        finally:
+            _clear(own.url)
 
 
 class OwnEngine:
     """A dockerd with data of its own, which can be killed and started again."""
 
-    def __init__(self, folder: Path, prefix: tuple[str, ...]) -> None:
-        self.url = f"unix://{folder / 'docker.sock'}"
+    def __init__(self, folder: Path, prefix: tuple[str, ...], host: str) -> None:
+        self.url = host or f"unix://{folder / 'docker.sock'}"
         self._log = folder / "log"
         self._containerd_pid = folder / "exec" / "containerd" / "containerd.pid"
         self._running = contextlib.ExitStack()
@@ -70,15 +70,15 @@ class OwnEngine:
 
 
 @contextlib.contextmanager
-def own_engine(*, apart: bool = False) -> Iterator[OwnEngine]:
-    """An engine that runs in here alone, on empty data; everything on it goes with it.
+def own_engine(host: str = "", *, apart: bool = False) -> Iterator[OwnEngine]:
+    """An engine that runs in here alone, on empty data; everything on it goes with it. It listens at `host` if given.
 
     `apart`: in a network of its own, out of reach. Beside another engine it has to be: both would make, and remove,
     the host's one `docker0` and the rules of its firewall.
     """
     with tempfile.TemporaryDirectory(prefix="berth-dockerd-") as name:
         folder = Path(name)  # not pytest's: paths of sockets have to be short
-        own = OwnEngine(folder, ("unshare", "--net") if apart else ())
+        own = OwnEngine(folder, ("unshare", "--net") if apart else (), host)
         try:
             own.start()
             yield own

@@ -39,10 +39,12 @@ def listens(address: tuple[str, int] | Path) -> bool:
 
 
 @contextlib.contextmanager
-def process(argv: list[str], log: Path, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    argv: list[str], log: Path, env: dict[str, str] | None = None, cwd: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A child that is ended, and waited for, on the way out."""
     with log.open("ab") as out:
-        child = subprocess.Popen(argv, stdout=out, stderr=out, env={**os.environ, **(env or {})})
+        child = subprocess.Popen(argv, stdout=out, stderr=out, env={**os.environ, **(env or {})}, cwd=cwd)
     try:
         yield child
     finally:
@@ -132,23 +134,53 @@ def registry(folder: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
+class Postgres:
+    """A PostgreSQL of its own on a unix socket, which can be killed and started again; `url` is its DATABASE_URL."""
+
+    def __init__(self, folder: Path, user: list[str], options: dict[str, object]) -> None:
+        # it refuses to run as root
+        self.url = f"postgres://berth@{urllib.parse.quote(str(folder), safe='')}/postgres"
+        self._socket, self._log = folder / ".s.PGSQL.5432", folder / "log"
+        self._running = contextlib.ExitStack()
+        binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        initdb = [binaries / "initdb", "-D", folder / "data", "-U", "berth", "-A", "trust", "-E", "UTF8", "-N"]
+        subprocess.run([*user, *map(str, initdb), "--locale=C.UTF-8"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        self._argv = [*user, str(binaries / "postgres"), "-D", str(folder / "data"), *settings]
+
+    def start(self) -> None:
+        child = process(self._argv, self._log, cwd="/")
+        self._child = self._running.enter_context(child)
+        wait_until(lambda: listens(self._socket), "PostgreSQL listens")
+
+    def kill(self) -> None:
+        """End it at once. What it has said is safe stays so."""
+        pid = self._child.pid
+        others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self._child.kill()
+        self._child.wait()
+        # they end by themselves, and until then no new one can start
+        wait_until(lambda: not any(Path(f"/proc/{other}").exists() for other in others), "its processes have ended")
+
+    def close(self) -> None:
+        self._running.close()
+
+
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL of its own on a unix socket; yields its DATABASE_URL. It forgets everything if it crashes."""
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    # it refuses to run as root, and the folder has to be one that its user can reach
+def postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """A PostgreSQL that runs. Unless it is `durable` it is quicker and may forget everything if it is killed."""
     user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
+    # not pytest's folder: its user has to be able to reach it
     folder = Path(tempfile.mkdtemp(prefix="berth-postgres-", dir="/tmp"))
+    options: dict[str, object] = {"listen_addresses": "", "unix_socket_directories": folder}
     try:
         if user:
             shutil.chown(folder, "postgres", "postgres")
-        data = folder / "data"
-        initdb = [binaries / "initdb", "-D", data, "-U", "berth", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
-        subprocess.run([*user, *map(str, initdb)], check=True, stdout=subprocess.DEVNULL, cwd="/")
-        options = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off", "full_page_writes": "off"}
-        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        with process([*user, str(binaries / "postgres"), "-D", str(data), *settings], folder / "log"):
-            wait_until(lambda: listens(folder / ".s.PGSQL.5432"), "PostgreSQL listens")
-            yield f"postgres://berth@{urllib.parse.quote(str(folder), safe='')}/postgres"
+        server = Postgres(folder, user, options if durable else {**options, "fsync": "off", "full_page_writes": "off"})
+        try:
+            server.start()
+            yield server
+        finally:
+            server.close()
     finally:
         shutil.rmtree(folder)

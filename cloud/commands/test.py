@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from cloud.supervisor import engine
 from cloud.supervisor.specs import MANAGE, ROOT
 
 POSTGRES = "postgres"
@@ -50,13 +49,15 @@ class Counts:
 def main(arguments: list[str]) -> int:
     """Run the suites one after another; with `-x` the first that fails is the last. Returns 0 if all is well."""
     os.chdir(ROOT)
+    from tests import dockerd  # what users run has no need of it
+
     if any(_names_tests(argument) for argument in arguments):
-        with _engine():
+        with dockerd.engine():
             return _pytest(arguments, {})
     began, counts = time.monotonic(), Counts()
     if not _migrations_match():
         return 1
-    with tempfile.TemporaryDirectory(prefix="berth-reports-") as folder, _engine():
+    with tempfile.TemporaryDirectory(prefix="berth-reports-") as folder, dockerd.engine():
         for number, (title, paths, database) in enumerate(_suites()):
             sys.stdout.write(f"\n-- {title}\n")
             sys.stdout.flush()
@@ -108,17 +109,5 @@ def _database(kind: str) -> Iterator[dict[str, str]]:
         return
     from tests import services
 
-    with services.postgres() as url:
-        yield {"DATABASE_URL": url}
-
-
-@contextlib.contextmanager
-def _engine() -> Iterator[None]:
-    """The Docker Engine that tests use: the machine's, or one that is gone afterwards with all that is on it."""
-    if engine.alive(engine.DEFAULT):
-        yield
-        return
-    from tests.dockerd import own_engine
-
-    with own_engine(f"--host={engine.DEFAULT}"):
-        yield
+    with services.postgres() as server:
+        yield {"DATABASE_URL": server.url}

@@ -1,18 +1,26 @@
-"""One runner an app: a lease on the app's row, renewed while a pass runs, free again soon after its holder died."""
+"""One runner an app: a lease on the app's row, renewed while a pass runs, free again soon after its holder died.
+
+Whoever holds it says in its token which process it is. So on the holder's own machine nobody has to wait until the
+lease of a process that was killed is over; on another one they do.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 import threading
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
+from zlib import crc32
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.applications.models import App
+from cloud.supervisor.identity import Identity, boot
 
 LEASE = timedelta(seconds=15)
 RENEWAL = 5.0  # seconds
@@ -45,7 +53,7 @@ class Runner:
 @contextlib.contextmanager
 def run(app_id: int) -> Iterator[Runner | None]:
     """Become the app's runner, or get None: another one is at work and has been told to look once more."""
-    runner = _take(app_id, uuid.uuid4().hex)
+    runner = _take(app_id, _token())
     if runner is None:
         yield None
         return
@@ -73,6 +81,32 @@ def _take(app_id: int, token: str) -> Runner | None:
         if not App.objects.filter(id=app_id).update(again=True):
             return None  # the app is gone
     return None
+
+
+def release_dead() -> list[int]:
+    """Free the apps whose runner was a process of this machine that has ended; returns them."""
+    freed = []
+    for app_id, token in App.objects.filter(runner__startswith=f"{_machine()}.").values_list("id", "runner"):
+        _, pid, began, _ = token.split(".")
+        if Identity.of(int(pid)) == Identity(int(pid), int(began), boot()):
+            continue
+        if App.objects.filter(id=app_id, runner=token).update(runner="", runner_until=None):
+            freed.append(app_id)
+    return freed
+
+
+def _token() -> str:
+    """Machine, pid, when the process began, and a random word."""
+    own = Identity.of(os.getpid())
+    began = own.started if own else 0
+    return f"{_machine()}.{os.getpid()}.{began}.{secrets.token_hex(4)}"
+
+
+@cache
+def _machine() -> str:
+    """One word for all processes that can see each other by pid: a boot of a kernel, and a namespace of pids."""
+    namespace = os.stat("/proc/self/ns/pid").st_ino
+    return f"{crc32(f'{boot()}/{namespace}'.encode()):08x}"
 
 
 def _beat(runner: Runner, done: threading.Event) -> None:

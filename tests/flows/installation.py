@@ -133,4 +133,11 @@ def installation(prefix: tuple[str, ...] = (), **settings: str) -> Iterator[Bert
 
 def until_ready(berth: Berth) -> None:
     """Wait until every process is ready."""
-    wait_until(lambda: all(line["ok"] for line in berth.status().values()), "everything is ready", 60)
+
+    def late() -> dict[str, str]:
+        return {name: f"{line['state']} {line['why']}" for name, line in berth.status().items() if not line["ok"]}
+
+    try:
+        wait_until(lambda: not late(), "everything is ready", 60)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {late()}\n{berth.logs()}") from None

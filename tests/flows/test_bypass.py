@@ -13,7 +13,7 @@ import pytest
 from tests.flows.api import Api
 from tests.flows.installation import Berth, installation, until_ready
 from tests.flows.load import load
-from tests.services import postgres, wait_until
+from tests.services import Postgres, postgres, wait_until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -21,12 +21,18 @@ CONTROL = ("supervisor", "nursery", "web", "worker", "beat", "observer", "redis"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def berth(request: pytest.FixtureRequest, engine: docker.APIClient) -> Iterator[Berth]:
-    with contextlib.ExitStack() as stack:
-        settings = {}
-        if request.param == "postgresql":
-            settings["DATABASE_URL"] = stack.enter_context(postgres())
-        made = stack.enter_context(installation(**settings))
+def database(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
+    """The PostgreSQL that Berth is given, if it is."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with postgres(durable=True) as server:
+        yield server
+
+
+@pytest.fixture
+def berth(database: Postgres | None, engine: docker.APIClient) -> Iterator[Berth]:
+    with installation(**({"DATABASE_URL": database.url} if database else {})) as made:
         made.up()
         yield made
 
@@ -39,7 +45,7 @@ def started(engine: docker.APIClient, berth: Berth) -> dict[str, str]:
 
 
 def test_with_everything_but_the_edge_killed_no_request_fails_and_afterwards_nothing_was_restarted(
-    berth: Berth, engine: docker.APIClient
+    berth: Berth, database: Postgres | None, engine: docker.APIClient
 ) -> None:
     api = Api.of(berth)
     before, haproxy = started(engine, berth), berth.process("haproxy")
@@ -50,10 +56,14 @@ def test_with_everything_but_the_edge_killed_no_request_fails_and_afterwards_not
         for victim in victims:  # the supervisor first, so that it mends nothing
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim.pid, signal.SIGKILL)
+        if database:
+            database.kill()
         for victim in victims:
             assert victim.wait(20)
         there = seen.answered
         wait_until(lambda: seen.answered > there + 1000, "requests are served without any of them", 60)
+        if database:
+            database.start()
         berth.up()
         until_ready(berth)
         operation = api("POST", "/groups/demo/apps/hello/scale", {"replicas": 3})

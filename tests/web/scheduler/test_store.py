@@ -147,6 +147,20 @@ class TestRunner:
         with runner.run(app.id) as held:
             assert held is not None
 
+    def test_the_app_of_a_process_that_ended_is_free_at_once_and_no_other(self):
+        group = build.group()
+        dead, alive, far = (build.app(group, name) for name in ("dead", "alive", "far"))
+        machine, own, began, word = runner._token().split(".")
+        tokens = {
+            dead: f"{machine}.{own}.{int(began) - 1}.{word}",  # the same pid, but an earlier process
+            alive: f"{machine}.{own}.{began}.{word}",
+            far: f"00000000.1.1.{word}",
+        }
+        for app, token in tokens.items():
+            App.objects.filter(id=app.id).update(runner=token, runner_until=timezone.now() + timedelta(seconds=9))
+        assert runner.release_dead() == [dead.id]
+        assert set(App.objects.exclude(runner="").values_list("id", flat=True)) == {alive.id, far.id}
+
     def test_a_runner_whose_lease_was_taken_over_does_not_let_go_of_anothers(self):
         app = build.app(build.group())
         with runner.run(app.id) as held:
