@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.placement.explanation import Explanation, shortages
-from scheduler.placement.filters.affinity import phrase
+from scheduler.placement.explanation import Explanation, least_changes, shortages
 from scheduler.placement.kind import Kind
-from scheduler.placement.units import RESOURCES, amount
-from scheduler.placement.values import Bond, Request
+from scheduler.placement.newcomer import newcomer
 
 
 def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
@@ -25,6 +23,7 @@ def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
                 total += part
         points.append((score.name, score.subject(view), weight, total))
     pending = placed < wanted
+    joins = newcomer(kind) if pending else None
     return Explanation(
         wanted,
         placed,
@@ -32,23 +31,6 @@ def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
         checks,
         tuple(points),
         shortages(checks, state.size) if pending else (),
-        _new_node(kind.request, kind) if pending else "",
+        least_changes(checks, state.size) if pending else "",
+        str(joins) if joins else "",
     )
-
-
-def _new_node(request: Request, kind: Kind) -> str:
-    """What a node that joins would need, unless the request is bound to nodes or volumes that exist."""
-    constraints = request.constraints
-    if constraints.nodes or constraints.volumes:
-        return ""
-    needs = list(request.rules.require)
-    needs += [f"{device.count} {device.name}" for device in constraints.devices]
-    needs += [phrase(affinity) for affinity in constraints.affinities if affinity.bond is Bond.WITH]
-    needs += [f"a {limit.label} of its own" for limit in constraints.at_most if limit.label != "node"]
-    needs += [f"on the {skew.label} with fewest" for skew in constraints.skews]
-    needs += [
-        f"{amount(name, int(need))} {name} free"
-        for name, need in zip(RESOURCES, kind.need.tolist(), strict=True)
-        if need and name != "instances"
-    ]
-    return "1 more node with " + ", ".join(needs) if needs else "1 more node"

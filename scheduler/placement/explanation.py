@@ -106,9 +106,8 @@ class Explanation:
     checks: tuple[Check, ...]
     points: tuple[tuple[str, str, int, Ints], ...]  # name, subject, weight, points of each node
     shortages: tuple[Shortage, ...]  # empty when nothing is pending; most frequent first
-    new_node: (
-        str  # what a node that joins has to have for one more to fit; empty when none would do, or none is pending
-    )
+    together: str  # changes to one node that have to come together; empty when one alone would do, or none is pending
+    new_node: str  # what a node that joins would have to have; empty when none would do, or none is pending
 
     @property
     def pending(self) -> int:
@@ -137,8 +136,8 @@ class Explanation:
     @property
     def remedies(self) -> tuple[str, ...]:
         """What would make one more instance fit, each on its own: "212 MiB less memory (on node a)"."""
-        found = [shortage.remedy for shortage in self.shortages if shortage.remedy]
-        return (*found, self.new_node) if self.new_node else tuple(found)
+        alone = [shortage.remedy for shortage in self.shortages if shortage.remedy]
+        return tuple(remedy for remedy in (*alone, self.together, self.new_node) if remedy)
 
     def summary(self) -> str:
         """One line for the panel."""
@@ -187,3 +186,15 @@ def shortages(checks: Sequence[Check], size: int) -> tuple[Shortage, ...]:
             remedy = check.remedy(alone) if len(alone) else ""
             found.append(Shortage(check.filter, check.subject, len(nodes), len(alone), check.failing(nodes), remedy))
     return tuple(sorted(found, key=lambda shortage: (-shortage.nodes, -shortage.alone)))
+
+
+def least_changes(checks: Sequence[Check], size: int) -> str:
+    """What has to change on the node with the fewest reasons against it; empty when some node has but one."""
+    against = np.zeros(size, np.int64)
+    for check in checks:
+        against += ~check.passes
+    if not size or against.min() < 2:
+        return ""
+    n = int(against.argmin())
+    changes = (check.remedy(np.array([n])) for check in checks if not check.passes[n])
+    return " and ".join(change for change in changes if change)

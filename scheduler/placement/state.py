@@ -100,7 +100,9 @@ class State:
         self.cells = None
         self._slack_of = [np.maximum(self.allocatable[r], 1).tolist() for r in (0, 1)]
         self._slack_of.append(self.devices_total.tolist())
-        self._slack = self.mean_share(self.free[0], self.free[1], np.arange(self.size), np.array(self.devices_free))
+        self._slack = self.mean_share(
+            self.free[0], self.free[1], np.arange(self.size), np.array(self.devices_free, np.int64)
+        )
         self.slacks = self._slack.tolist()
         self._masks: dict[Expression, Bools] = {}
         self._columns: dict[str, Column] = {}

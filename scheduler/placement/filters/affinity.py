@@ -41,7 +41,7 @@ class AffinityFilter(CountFilter):
             self.passes(view),
             lambda n: f"wants to be {phrase(self.affinity)}: {counts[n]} instances of it run here",
             lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
-            lambda nodes: remedy(self.affinity),
+            lambda nodes: remedy(self.affinity, f"node {view.state.names[nodes[0]]}"),
         )
 
 
@@ -61,11 +61,18 @@ class DomainAffinityFilter(DomainFilter):
         self.confines = affinity.bond is Bond.WITH or not self.itself
         self.tally = state.tally(affinity.app, affinity.label)
 
+    def welcomes(self) -> bool:
+        return self.affinity.bond is Bond.APART or self._starts()
+
+    def _starts(self) -> bool:
+        """Whether the app wants to be with itself and runs nowhere yet."""
+        return self.itself and not self.tally[:-1].any()
+
     def allowed(self) -> Bools:
         allowed: Bools
         if self.affinity.bond is Bond.WITH:
             allowed = self.tally > 0
-            if self.itself and not self.tally[:-1].any():
+            if self._starts():
                 allowed[:] = True
             allowed[-1] = False
         else:
@@ -81,8 +88,21 @@ class DomainAffinityFilter(DomainFilter):
             self.passes(view),
             lambda n: f"wants to be {phrase(self.affinity)}: {self.value(n)}, {tally[column.codes[n]]} instances there",
             lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
-            lambda nodes: remedy(self.affinity),
+            self._remedy,
         )
+
+    def _remedy(self, nodes: Ints) -> str:
+        if self.itself and self.affinity.bond is Bond.WITH:
+            return ""  # it can go where it runs already: what it needs is room there
+        column = self.state.column(self.label)
+        labelled = nodes[column.codes[nodes] != column.missing]
+        if len(labelled):
+            return remedy(self.affinity, self.value(int(labelled[0])))
+        node = f"node {self.state.names[nodes[0]]}"
+        fitting = [value for value, fine in zip(column.values, self.allowed(), strict=True) if fine]
+        if fitting:
+            return f"{self.label} == {fitting[0]} on {node}"
+        return f"a label {self.label} on {node} and {remedy(self.affinity, node)}"
 
     def watched(self) -> set[str]:
         return {self.affinity.app}
@@ -93,7 +113,5 @@ def phrase(affinity: Affinity) -> str:
     return f"{bond} {affinity.label} {'as' if affinity.bond is Bond.WITH else 'than'} {affinity.app}"
 
 
-def remedy(affinity: Affinity) -> str:
-    if affinity.bond is Bond.WITH:
-        return f"an instance of {affinity.app} there"
-    return f"no instance of {affinity.app} there"
+def remedy(affinity: Affinity, where: str) -> str:
+    return f"{'an' if affinity.bond is Bond.WITH else 'no'} instance of {affinity.app} on {where}"

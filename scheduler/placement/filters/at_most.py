@@ -19,7 +19,7 @@ class AtMostFilter(CountFilter):
     def __init__(self, state: State, app: str, most: int, name: str) -> None:
         self.state = state
         self.app = app
-        self.most = most
+        self.most = _checked(most)
         self.name = name  # type: ignore[misc]  # distinct nodes are refused in their own name
 
     @classmethod
@@ -44,7 +44,7 @@ class AtMostFilter(CountFilter):
             self.passes(view),
             lambda n: f"{own[n]} of at most {self.most} instances of the app run here",
             lambda nodes: f"{self._already()} on {len(nodes)}",
-            lambda nodes: f"more than {self.most} instances of the app allowed on a node",
+            lambda nodes: f"{int(own[nodes].min()) + 1} instances of the app allowed on one node",
         )
 
     def _already(self) -> str:
@@ -60,7 +60,7 @@ class AtMostPerValueFilter(DomainFilter):
         super().__init__(state)
         self.label = label
         self.app = app
-        self.most = most
+        self.most = _checked(most)
 
     def allowed(self) -> Bools:
         allowed: Bools = self.state.tally(self.app, self.label) < self.most
@@ -69,14 +69,35 @@ class AtMostPerValueFilter(DomainFilter):
 
     def checks(self, view: View) -> Iterator[Check]:
         column, tally = self.state.column(self.label), self.state.tally(self.app, self.label).copy()
+
+        def detail(n: int) -> str:
+            if column.codes[n] == column.missing:
+                return f"needs a label {self.label}, it has none"
+            return f"{self.value(n)}: {tally[column.codes[n]]} of at most {self.most} instances of the app"
+
         yield Check(
             self.name,
             self.label,
             self.passes(view),
-            lambda n: f"{self.value(n)}: {tally[column.codes[n]]} of at most {self.most} instances of the app",
+            detail,
             lambda nodes: f"{self.label} full or missing on {len(nodes)} (at most {self.most} a value)",
-            lambda nodes: f"more than {self.most} instances of the app allowed on one {self.label}",
+            self._remedy,
         )
+
+    def _remedy(self, nodes: Ints) -> str:
+        column = self.state.column(self.label)
+        codes = column.codes[nodes]
+        codes = codes[codes != column.missing]
+        if not len(codes):
+            return f"a label {self.label} on node {self.state.names[nodes[0]]}"
+        fewest = int(self.state.tally(self.app, self.label)[codes].min())
+        return f"{fewest + 1} instances of the app allowed on one {self.label}"
 
     def watched(self) -> set[str]:
         return {self.app}
+
+
+def _checked(most: int) -> int:
+    if most < 1:
+        raise ValueError(f"at most {most} instances are none at all; the least is 1")
+    return most

@@ -89,6 +89,10 @@ class DomainFilter(Filter):
         """The verdict for each value in the label's column; the last is for nodes without the label."""
         raise NotImplementedError
 
+    def welcomes(self) -> bool:
+        """The verdict for a value that no node has yet."""
+        return True
+
     def passes(self, view: View) -> Bools:
         passes: Bools = self.allowed()[self.state.column(self.label).codes.take(view.nodes)]
         return passes

@@ -46,7 +46,7 @@ class DeviceFilter(Filter):
         return self.table.could_fit(self.request, view.nodes)
 
     def checks(self, view: View) -> Iterator[Check]:
-        wants = self._wants()
+        wants = wanted_in_words(self.request)
         usable = None if self.table is None else self.table.usable(self.request, view.nodes)
         yield Check(
             self.name,
@@ -57,12 +57,14 @@ class DeviceFilter(Filter):
             lambda nodes: f"{wants} free on node {self.state.names[nodes[0]]}",
         )
 
-    def _wants(self) -> str:
-        models = " or ".join(sorted(self.request.models))
-        of = f"{models} {self.request.name}" if models else self.request.name
-        if self.request.share == WHOLE:
-            return f"{self.request.count} whole {of}"
-        return f"{self.request.count} × {self.request.share}/{WHOLE} of a {of}"
+
+def wanted_in_words(wanted: DeviceRequest) -> str:
+    """ "2 whole t4 or v100 gpu"."""
+    models = " or ".join(sorted(wanted.models))
+    of = f"{models} {wanted.name}" if models else wanted.name
+    return (
+        f"{wanted.count} whole {of}" if wanted.share == WHOLE else f"{wanted.count} × {wanted.share}/{WHOLE} of a {of}"
+    )
 
 
 def _shares(usable: Ints | None, n: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from scheduler.placement.filters.base import Check, Filter
-from scheduler.placement.labels import Expression, parse
+from scheduler.placement.labels import NODE, Expression, parse
 from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
@@ -43,4 +43,6 @@ class LabelFilter(Filter):
         return f"label {self.expression} missing on {len(nodes)}"
 
     def _remedy(self, nodes: Ints) -> str:
+        if self.expression.label == NODE:  # a node's name is not changed
+            return f"{self.expression} no longer required"
         return f"{self.expression} on node {self.state.names[nodes[0]]}"

@@ -56,7 +56,7 @@ class ResourcesFilter(Filter):
         def remedy(nodes: Ints) -> str:
             n = int(nodes[free[nodes].argmax()])
             less = need - int(free[n])
-            what = f"{amount(name, less)} less {name}" if name != "instances" else f"{less} fewer instances"
+            what = f"{amount(name, less, up=True)} less {name}" if name != "instances" else f"{less} fewer instances"
             return f"{what} (on node {self.state.names[n]})"
 
         return Check(self.name, name, passes, detail, failing, remedy)

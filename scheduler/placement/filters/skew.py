@@ -76,8 +76,17 @@ class SkewFilter(DomainFilter):
             self.passes(view),
             detail,
             lambda nodes: f"skew over {self.label} above {self.most} on {len(nodes)}",
-            lambda nodes: f"room on the {self.label} that has fewest instances, or a skew above {self.most}",
+            lambda nodes: self._remedy(tally[column.codes[nodes]], fewest, nodes),
         )
+
+    def _remedy(self, there: Ints, fewest: int, nodes: Ints) -> str:
+        """Empty when nothing but what keeps the nodes from taking any instance keeps them from being spread over."""
+        labelled = self.state.column(self.label).codes[nodes] != self.state.column(self.label).missing
+        if not labelled.any():
+            return f"a label {self.label} on node {self.state.names[nodes[0]]}"
+        least = int(there[labelled].min())
+        needed = least + 1 - min(fewest, least)
+        return f"a skew of {needed} over {self.label}" if needed > self.most else ""
 
     def watched(self) -> set[str]:
         return {self.app}
