@@ -12,9 +12,9 @@ import errno
 import re
 import selectors
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from scheduler.discovery import AppConfig
 from scheduler.edge.backend import App
@@ -22,9 +22,12 @@ from scheduler.edge.render import USER_AGENT
 from scheduler.model import Endpoint, Protocol
 
 PASSED = re.compile(rb"HTTP/1\.[01] 2\d\d ")
+NO_LINGER = struct.pack("ii", 1, 0)
 STATUS_LINE = 15  # bytes of it that tell
 # seconds since it is new, until which it is asked again after so many seconds; then HAProxy's own checks must do
-PACE = ((1.0, 0.05), (10.0, 0.1), (60.0, 0.5))
+PACE = ((1.0, 0.025), (10.0, 0.1), (60.0, 0.5))
+MOST_AT_ONCE = 200  # connections; the others wait for theirs
+LONGEST_READ = 1 << 16  # bytes of an answer that are taken in before its connection is closed
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +53,7 @@ class FirstChecks:
         self._selector = selector
         self._passed = passed
         self._checks: dict[tuple[App, str], _Check] = {}
+        self._open = 0
 
     def begin(self, app: App, endpoint: Endpoint, config: AppConfig, host: str, now: float) -> None:
         """Check this endpoint from now on, in place of what was checked under its instance's name."""
@@ -75,20 +79,25 @@ class FirstChecks:
 
     def due(self) -> float | None:
         """When `run` has to be called next."""
-        return min((check.due for check in self._checks.values()), default=None)
+        full = self._open >= MOST_AT_ONCE
+        return min((check.due for check in self._checks.values() if check.channel or not full), default=None)
 
     def run(self, now: float) -> None:
         """Begin the attempts that are due and give up those that take too long."""
         for check in [check for check in self._checks.values() if check.due <= now]:
             if check.channel is not None:
                 self._failed(check, now)
-            else:
+            elif self._open < MOST_AT_ONCE:
                 self._attempt(check, now)
 
     def _attempt(self, check: _Check, now: float) -> None:
         check.answer.clear()
-        check.channel = channel = socket.socket()
-        channel.setblocking(False)
+        try:
+            check.channel = channel = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError:  # no descriptors left
+            self._failed(check, now)
+            return
+        self._open += 1
         check.due = now + check.timeout
         error = channel.connect_ex((check.endpoint.address, check.endpoint.port))
         if error not in (0, errno.EINPROGRESS):
@@ -125,7 +134,10 @@ class FirstChecks:
         return self._selector.get_key(channel).events
 
     def _succeeded(self, check: _Check, now: float) -> None:
-        self._hang_up(check)
+        if check.channel is not None and check.request:
+            with contextlib.suppress(OSError):  # what is left unread would reset the connection, which servers log
+                check.channel.recv(LONGEST_READ)
+        self._hang_up(check, abort=False)
         check.passed += 1
         if check.passed < check.successes:
             self._later(check, now)
@@ -145,13 +157,13 @@ class FirstChecks:
         else:
             check.due = now + pause
 
-    def _hang_up(self, check: _Check) -> None:
+    def _hang_up(self, check: _Check, *, abort: bool = True) -> None:
         if check.channel is None:
             return
         with contextlib.suppress(KeyError):
             self._selector.unregister(check.channel)
-        # without TIME_WAIT: there would be hundreds
-        linger: Any = b"\x01\0\0\0\0\0\0\0"
-        check.channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        if abort:  # without TIME_WAIT: there would be hundreds
+            check.channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         check.channel.close()
         check.channel = None
+        self._open -= 1

@@ -12,6 +12,7 @@ from scheduler.edge.backend import Slots, server
 from scheduler.model import Probe
 
 UP = ("UP", "DRAIN", "NOLB", "no check")
+PASSED = ("L7OK", "L4OK")
 IN_WORDS = 100  # signs of a check's outcome that are kept
 HINT = re.compile(r"(?:Health check for s|S)erver ([a-z0-9.-]+)/s\d+ ")
 
@@ -40,7 +41,7 @@ def rows(stat: str) -> list[Row]:
 def _row(line: Mapping[str, str]) -> Row:
     check = line["check_status"].removeprefix("* ")
     words = [f"{check}/{line['check_code']}" if line["check_code"] else check, line["last_chk"] or ""]
-    if check in ("L7OK", "L4OK", "INI"):
+    if check in (*PASSED, "INI"):
         words.pop()
     detail = "".join(sign for sign in " ".join(filter(None, words)) if sign.isprintable())[:IN_WORDS]
     return Row(
@@ -85,13 +86,13 @@ def judge(
 
 
 def _detail(row: Row) -> str:
-    """What to say of a verdict that is new; a failed check does not explain why a server is up."""
-    return "" if row.up and row.check not in ("L7OK", "L4OK") else row.detail
+    """What to say of a verdict that is new; a check that ended otherwise does not explain it."""
+    return row.detail if (row.check in PASSED) is row.up else ""
 
 
 def _tells_more(row: Row, last: Probe) -> bool:
     """Whether a check of a server that stays down says something else than the one before; no check says nothing."""
-    return not row.up and row.check != "INI" and not last.detail.startswith(row.detail)
+    return not row.up and row.check not in (*PASSED, "INI") and not last.detail.startswith(row.detail)
 
 
 def hinted(line: str) -> str | None:
