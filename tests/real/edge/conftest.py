@@ -33,8 +33,8 @@ def endpoint(instance: str, server: Server, draining: bool = False) -> Endpoint:
 class Bench:
     """What the loop would do and see, and what a client does and sees."""
 
-    def __init__(self, agent: EdgeAgent, etcd: Etcd) -> None:
-        self.agent, self.etcd = agent, etcd
+    def __init__(self, agent: EdgeAgent, etcd: Etcd, address: tuple[str, int], prefix: str) -> None:
+        self.agent, self.etcd, self.address, self.prefix = agent, etcd, address, prefix
         self._servers: list[Server] = []
 
     def server(self, name: str, port: int = 0, status: int = 200) -> Server:
@@ -113,7 +113,8 @@ class Benches:
         home.mkdir()
         etcd = Etcd(*address, prefix)
         self._stack.callback(etcd.close)
-        bench = Bench(self._stack.enter_context(services.edge(home, address, prefix, name, env)), etcd)
+        agent = self._stack.enter_context(services.edge(home, address, prefix, name, env))
+        bench = Bench(agent, etcd, address, prefix)
         self._stack.callback(bench.close)
         wait_until(bench.edges, "the edge is present")
         discovery.mark_complete(etcd)
