@@ -72,7 +72,7 @@ _SENTENCES = [
             gettext_noop("%(needs)s of %(figure)s free"),
         ),
         (r"^(?P<expression>\S.*) on node (?P<node>\S+)$", gettext_noop("%(expression)s on node %(node)s")),
-        (r"(?<=\)) and (?=\S)", gettext_noop(" and ")),
+        (r" and ", gettext_noop(" and ")),
         (r"node (?P<node>\S+) ready again", gettext_noop("node %(node)s ready again")),
         (
             r"(?P<there>\d+) of at most (?P<most>\d+) instances of the app run here",
