@@ -89,9 +89,10 @@ def _names_tests(argument: str) -> bool:
 
 
 def _pytest(arguments: list[str], environment: Mapping[str, str]) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments], env={**os.environ, **environment}, check=False
-    ).returncode
+    # pytest-django would load the settings that are named here before tests/conftest.py has made its own environment
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    argv = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(argv, env={**kept, **environment}, check=False).returncode
 
 
 def _migrations_match() -> bool:
