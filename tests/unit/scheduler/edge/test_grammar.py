@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from scheduler.edge.grammar import Refused, check_app, check_config, check_endpoint
+from scheduler.model import Endpoint, Route
+from tests.unit.scheduler.edge.build import CONFIG, held
+
+INJECTIONS = ["\n", ";", "'", '"', "\\", "#", " ", "\t", "\0", "$", "{", "[", "\x7f", "é", "\u2028", "|"]
+
+
+@pytest.mark.parametrize("sign", INJECTIONS)
+def test_signs_that_mean_something_to_haproxy_are_refused_everywhere(sign: str) -> None:
+    for refused in (
+        lambda: check_app("team", f"a{sign}b"),
+        lambda: check_app(f"a{sign}b", "shop"),
+        lambda: check_config(replace(CONFIG, routes=(Route(f"a{sign}b.test"),))),
+        lambda: check_config(replace(CONFIG, routes=(Route("a.test", f"/a{sign}b"),))),
+        lambda: check_config(replace(CONFIG, health=replace(CONFIG.health, path=f"/a{sign}b"))),
+        lambda: check_endpoint(replace(held("0-1"), instance=f"0{sign}1")),
+        lambda: check_endpoint(replace(held("0-1"), address=f"10.0.0.1{sign}")),
+    ):
+        with pytest.raises(Refused) as refusal:
+            refused()
+        assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("port", 0), ("port", 65536), ("port", True), ("port", "80"), ("slots", -1), ("slots", 1025), ("slots", None)],
+)
+def test_figures_have_their_bounds(name: str, value: Any) -> None:
+    with pytest.raises(Refused, match=name):
+        check_config(replace(CONFIG, **{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("interval", 0), ("interval", float("nan")), ("interval", float("inf")), ("timeout", "1"), ("timeout", 1e9),
+     ("failures", 0), ("failures", 1.5), ("successes", 1001), ("path", "x"), ("path", ""), ("path", 3)],
+)  # fmt: skip
+def test_a_health_checks_figures_have_theirs(name: str, value: Any) -> None:
+    with pytest.raises(Refused, match=rf"health\.{name}"):
+        check_config(replace(CONFIG, health=replace(CONFIG.health, **{name: value})))
+
+
+@pytest.mark.parametrize(
+    "address", [str(IPv4Address(0)), "224.0.0.1", "255.255.255.255", "::1", "localhost", "10.0.0.1/8", ""]
+)
+def test_an_address_is_somebodys(address: str) -> None:
+    with pytest.raises(Refused, match="address"):
+        check_endpoint(Endpoint("0-1", address, 80))
+
+
+def test_what_users_may_write_passes() -> None:
+    check_app("team", "a")
+    check_config(CONFIG)
+    check_config(replace(CONFIG, routes=(Route("a-b.c.test", "/v1/a%20b~c,d@e/"),), slots=0))
+    check_config(replace(CONFIG, health=replace(CONFIG.health, path="/health?full=yes&a=b%3b")))
+    check_endpoint(held("12-345"))
