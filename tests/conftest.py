@@ -14,8 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import django
+import django.conf
 import pytest
 from cryptography.fernet import Fernet
+
+if django.conf.settings.configured:
+    raise RuntimeError("unset DJANGO_SETTINGS_MODULE: Django was set up before the tests' own environment was")
 
 HERE = Path(__file__).parent
 _home = tempfile.TemporaryDirectory(prefix="berth-test-")
