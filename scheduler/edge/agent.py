@@ -184,6 +184,7 @@ class Agent:
         while self._looked:
             self._probes.look([self._looked.pop()])
         self._probes.run(now)
+        self._haproxy.trim_log()
 
     def _change(self, now: float) -> None:
         """Bring in what etcd wants otherwise than it is."""

@@ -86,7 +86,7 @@ class Haproxy:
         Returns when the new one answers and the old one takes no connection any more. Raises `HaproxyRefused` when
         the old one went on, `HaproxyGone`.
         """
-        self._trim_log()
+        self.trim_log()
         before = self._folder.log.stat().st_size if self._folder.log.exists() else 0
         self._listen()
         with contextlib.suppress(HaproxyGone):  # the master hangs up while it starts itself anew
@@ -158,7 +158,7 @@ class Haproxy:
                 raise HaproxyGone("its new worker does not take over")
             time.sleep(0.002)
 
-    def _trim_log(self) -> None:
+    def trim_log(self) -> None:
         """HAProxy says on standard error what it also logs; nobody else keeps that from growing."""
         if self._folder.log.exists() and self._folder.log.stat().st_size > LONGEST_LOG:
             os.truncate(self._folder.log, 0)
