@@ -142,7 +142,7 @@ class Search:
         self.need: list[int] = kind.need.tolist()
         self.asked = [(r, need) for r, need in enumerate(self.need) if need > 0]
         none = np.zeros(1, np.int64)
-        self.counts = [kind.state.apps[app] for app in kind.terms]
+        self.counts = [kind.state.counts.of[app] for app in kind.terms]
         # the best that a count which matters can do to a key: less than nothing, or there is no telling
         counted = np.arange(1, 3)
         self.relief = max((int(term(counted).max()) for term in kind.terms.values()), default=0)

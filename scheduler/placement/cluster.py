@@ -3,7 +3,7 @@
     cluster = Cluster(nodes)
     decision = cluster.place(request)       # claims what it decides
     cluster.release(name, request)          # an instance went
-    cluster.update(node)                    # a node changed
+    cluster.refresh([node])                 # a node changed, or joined
 
 The same nodes and the same requests in the same order give the same placement.
 """
@@ -117,8 +117,29 @@ class Cluster:
         self._claim(kind, self.state.index[target])
 
     def update(self, node: Node) -> None:
-        """Take over what has become of a node. Raises `KeyError` for a new one: make a new cluster then."""
+        """Take over what has become of a node, all that was claimed on it included. Raises `KeyError` for a new one."""
         self.state.update(node)
+
+    def refresh(self, changed: Iterable[Node], gone: Iterable[str] = ()) -> None:
+        """Take over nodes that have changed, joined or left. What was claimed on the others stays claimed."""
+        joined: dict[str, Node] = {}
+        for node in changed:
+            if node.name in self.state.index:
+                self.state.update(node)
+            else:
+                joined[node.name] = node
+        left = self.state.index.keys() & set(gone)
+        if joined or left:
+            before = self.state
+            stay = [before.current(n) for n, name in enumerate(before.names) if name not in left]
+            self.state = State([*stay, *joined.values()])
+            self.state.workload = before.workload
+            self._kinds.clear()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes with all that is claimed on them, in the order of their names."""
+        return [self.state.current(n) for n in range(self.state.size)]
 
     def _place(self, kind: Kind, count: int) -> tuple[list[int], list[tuple[int, ...]]]:
         kind.check_version()
@@ -194,8 +215,10 @@ class Cluster:
         while kept > KIND_BYTES // 2 and self._kinds:
             oldest = self._kinds.pop(next(iter(self._kinds)))
             kept -= oldest.bytes
-            self.state.forget_listener(oldest)
-        self.state.keep_only(set().union(*(kind.watched() for kind in self._kinds.values())))
+            self.state.counts.forget_listener(oldest)
+        left = self._kinds.values()
+        self.state.counts.keep_only(set().union(*(kind.watched() for kind in left)))
+        self.state.keep_images(set().union(*(kind.images for kind in left)))
 
 
 def place(nodes: Sequence[Node], request: Request, profile: Profile = SPREAD) -> Decision:

@@ -16,8 +16,9 @@ from scheduler.placement.devices import DeviceTable
 from scheduler.placement.filters import FILTERS, CountFilter, DomainFilter, Filter
 from scheduler.placement.keys import FEASIBLE, NEVER, REFUSED
 from scheduler.placement.profiles import Profile
+from scheduler.placement.properties import Layout
 from scheduler.placement.scores import SCORES, CountScore, DomainScore, Score
-from scheduler.placement.state import Layout, State
+from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import DeviceRequest, Request
 from scheduler.placement.view import View
@@ -73,6 +74,9 @@ class Kind:
         labels = dict.fromkeys([f.label for f in self.domain_filters] + [s.label for _, s in self.domain_scores])
         self.labels = tuple(labels)
         self.repeats = not labels and all(f.repeats for f in self.filters) and all(s.repeats for _, s in self.scores)
+        self.images = {image for _, score in self.scores if (image := score.image())}
+        for image in self.images:
+            state.listen_to_image(image, self)
         self._compile_counts()
         self._settle_domains()
         self.keys: Ints | None = None
@@ -132,8 +136,8 @@ class Kind:
         self.settled = self.fixed_keys() + np.arange(state.size, 0, -1)
         self._tables = {app: term(np.arange(_TABLE)).tolist() for app, term in self.terms.items()}
         for app, term in self.terms.items():
-            self.settled += term(state.watch(app))
-        state.listen(self, set(self.terms))
+            self.settled += term(state.counts.watch(app))
+        state.counts.listen(self, set(self.terms))
         self.layout = state.layout(self.labels) if self.labels else None
         self.keys = np.full(state.size, NEVER, np.int64)
         self.epoch = -1
@@ -151,6 +155,10 @@ class Kind:
     def counts_changed(self, app: str, nodes: Ints, before: Ints, after: Ints) -> None:
         term = self.terms[app]
         self.settled[nodes] += term(after) - term(before)
+
+    def images_changed(self) -> None:
+        """Hear that a node got one of its images or lost it."""
+        self.version = 0
 
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""
@@ -173,7 +181,7 @@ class Kind:
         for weight, score in self.node_scores:
             total += weight * score.points(view)  # type: ignore[operator]  # only those that have some are here
         if extra is not None and (term := self.terms.get(self.request.app)) is not None:
-            there = self.state.watch(self.request.app).take(nodes)
+            there = self.state.counts.watch(self.request.app).take(nodes)
             total += term(there + extra) - term(there)
         passes: Bools | None = None
         for constraint in self.node_filters:

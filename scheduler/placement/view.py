@@ -49,7 +49,7 @@ class View:
 
     def count(self, app: str) -> Ints:
         """How many instances of the app each node has."""
-        counts: Ints = self.state.watch(app).take(self.nodes)
+        counts: Ints = self.state.counts.watch(app).take(self.nodes)
         return counts + self.extra if self.extra is not None and app == self.request.app else counts
 
 

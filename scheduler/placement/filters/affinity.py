@@ -59,7 +59,7 @@ class DomainAffinityFilter(DomainFilter):
         self.affinity = affinity
         self.itself = affinity.app == request.app
         self.confines = affinity.bond is Bond.WITH or not self.itself
-        self.tally = state.tally(affinity.app, affinity.label)
+        self.tally = state.counts.tally(affinity.app, affinity.label)
 
     def welcomes(self) -> bool:
         return self.affinity.bond is Bond.APART or self._starts()

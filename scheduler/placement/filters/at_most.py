@@ -63,12 +63,12 @@ class AtMostPerValueFilter(DomainFilter):
         self.most = _checked(most)
 
     def allowed(self) -> Bools:
-        allowed: Bools = self.state.tally(self.app, self.label) < self.most
+        allowed: Bools = self.state.counts.tally(self.app, self.label) < self.most
         allowed[-1] = False
         return allowed
 
     def checks(self, view: View) -> Iterator[Check]:
-        column, tally = self.state.column(self.label), self.state.tally(self.app, self.label).copy()
+        column, tally = self.state.column(self.label), self.state.counts.tally(self.app, self.label).copy()
 
         def detail(n: int) -> str:
             if column.codes[n] == column.missing:
@@ -90,7 +90,7 @@ class AtMostPerValueFilter(DomainFilter):
         codes = codes[codes != column.missing]
         if not len(codes):
             return f"a label {self.label} on node {self.state.names[nodes[0]]}"
-        fewest = int(self.state.tally(self.app, self.label)[codes].min())
+        fewest = int(self.state.counts.tally(self.app, self.label)[codes].min())
         return f"{fewest + 1} instances of the app allowed on one {self.label}"
 
     def watched(self) -> set[str]:

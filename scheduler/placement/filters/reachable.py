@@ -25,7 +25,7 @@ class Reachable:
         self.open: Bools = np.logical_or.reduceat(eligible[layout.order], layout.starts)
         self.of = layout.codes[label]
         self.codes = layout.codes
-        self.tallies = [state.tally(one.app, label) for one in confining if isinstance(one, CountFilter)]
+        self.tallies = [state.counts.tally(one.app, label) for one in confining if isinstance(one, CountFilter)]
 
     def values(self) -> Bools:
         open_ = self.open

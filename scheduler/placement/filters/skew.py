@@ -31,7 +31,7 @@ class SkewFilter(DomainFilter):
         self.app = app
         self.label = label
         self.most = most
-        self.tally = state.tally(app, label)
+        self.tally = state.counts.tally(app, label)
         self.offset = np.zeros(len(self.tally), np.int64)
         self.reachable: Reachable | None = None
 

@@ -51,6 +51,10 @@ class Score:
         """The apps whose counts it reads."""
         return set()
 
+    def image(self) -> str:
+        """The image of which it matters where it is; empty: none."""
+        return ""
+
 
 class CountScore(Score):
     """A preference whose points for a node follow from how many instances of `app` it has alone."""

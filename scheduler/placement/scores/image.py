@@ -16,6 +16,9 @@ class ImageScore(Score):
 
     name = "image"
 
+    def image(self) -> str:
+        return self.request.image
+
     def fixed(self, view: View) -> Ints | None:
         image = self.request.image
         if not image:

@@ -46,7 +46,7 @@ class SpreadOverLabelScore(DomainScore):
     def __init__(self, state: State, request: Request, label: str) -> None:
         super().__init__(state, request)
         self.label = label
-        self.tally = state.tally(request.app, label)
+        self.tally = state.counts.tally(request.app, label)
 
     def subject(self, view: View) -> str:
         return self.label

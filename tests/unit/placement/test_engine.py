@@ -1,5 +1,6 @@
 """What a wrong engine cannot pass: random clusters, against the placement said plainly and against its promises."""
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -116,6 +117,38 @@ def test_a_cluster_that_is_told_of_changes_is_as_good_as_a_new_one():
             assert told.place(request).nodes == place(nodes, request).nodes, (seed, step)
             for node in nodes:
                 told.update(node)
+
+
+def test_a_cluster_that_nodes_join_and_leave_is_as_good_as_a_new_one():
+    for seed in SEEDS:
+        rng = Random(seed)
+        cluster = Cluster(some_nodes(rng, 10))
+        for step in range(5):
+            cluster.place(some_request(rng))
+            names = [node.name for node in cluster.nodes]
+            gone = rng.sample(names, min(len(names), rng.choice((0, 1))))
+            joins = [some_node(rng, f"n{rng.randrange(20):02d}") for _ in range(rng.choice((0, 1, 2)))]
+            expected = {node.name: node for node in cluster.nodes if node.name not in gone}
+            expected |= {node.name: node for node in joins}
+            cluster.refresh(joins, set(gone) - {node.name for node in joins})
+            assert cluster.nodes == [expected[name] for name in sorted(expected)], (seed, step)
+            request = some_request(rng)
+            assert cluster.place(request).nodes == place(list(expected.values()), request).nodes, (seed, step)
+
+
+def test_the_nodes_of_a_cluster_have_all_that_was_claimed():
+    for seed in SEEDS:
+        rng = Random(seed)
+        nodes = some_nodes(rng, 10)
+        cluster, plain = Cluster(nodes), Reference(nodes)
+        for _ in range(5):
+            request = some_request(rng)
+            for name in cluster.place(request).nodes:
+                plain.claim(name, request)
+        for node, expected in zip(cluster.nodes, plain.nodes.values(), strict=True):
+            assert node.reserved == expected.reserved, seed
+            assert (node.ports, node.devices) == (expected.ports, expected.devices), seed
+            assert Counter(node.apps) == Counter(expected.apps), seed
 
 
 def test_every_no_names_a_reason_which_once_lifted_changes_the_verdict():
