@@ -26,14 +26,21 @@ from cloud.commands import run
 from cloud.supervisor import kernel
 from cloud.supervisor.forks import VARIABLE
 
+# What `cloud.asgi` needs, but not that itself: its middleware reads the static files' folder, which may still be empty.
 PRELOADED = (
+    "apps.operations.waiting",
+    "apps.panel.routing",
+    "apps.rest.limits",
     "celery.apps.beat",
     "celery.apps.worker",
     "celery.concurrency.thread",
     "celery.worker.components",
     "celery.worker.consumer",
+    "channels.routing",
+    "channels.security.websocket",
+    "channels.sessions",
     "channels_redis.core",
-    "cloud.asgi",
+    "django.core.asgi",
     "kombu.transport.redis",
     "scheduler.observer",
     "scheduler.tasks",
@@ -46,10 +53,13 @@ def main() -> None:
     requests = socket.socket(fileno=int(os.environ.pop(VARIABLE)))
     for module in PRELOADED:
         importlib.import_module(module)
+    from django.conf import settings
     from django.urls import get_resolver
 
     from cloud.celery import app
 
+    for middleware in settings.MIDDLEWARE:
+        importlib.import_module(middleware.rpartition(".")[0])
     assert get_resolver().url_patterns  # noqa: S101 - loads every view
     app.finalize()
     gc.collect()

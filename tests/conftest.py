@@ -23,6 +23,7 @@ if django.conf.settings.configured:
 
 HERE = Path(__file__).parent
 _home = tempfile.TemporaryDirectory(prefix="berth-test-")
+Path(_home.name, "static").mkdir()
 
 for _name in [name for name in os.environ if name.startswith("BERTH_")]:
     del os.environ[_name]

@@ -77,6 +77,15 @@ def test_the_first_start_ends_with_a_demo_app_that_answers(berth: Berth, first_w
         assert re.search(rf"^  \S+ +{step} +\d+\.\d\d s", words, re.MULTILINE), step
 
 
+def test_the_panel_comes_with_its_styles_and_scripts(berth: Berth) -> None:
+    port = int(berth.env["BERTH_PORT"])
+    status, page = get(port, "/login", {"Host": "127.0.0.1"})
+    parts = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page.decode()))
+    assert status == 200
+    assert len(parts) > 5
+    assert {part: get(port, part, {"Host": "127.0.0.1"})[0] for part in parts} == dict.fromkeys(parts, 200)
+
+
 def test_the_admins_password_is_readable_by_the_owner_alone(berth: Berth) -> None:
     assert stat.S_IMODE((berth.home / "secrets" / "admin").stat().st_mode) == 0o600
 
