@@ -67,8 +67,14 @@ def explanation(error: docker.errors.APIError) -> str:
 
 
 def words(said: str) -> str:
-    """An outside system's words on one line, shortened, with what looks like a secret taken out."""
+    """An outside system's words on one line, shortened, with what looks like a secret taken out.
+
+    Registries say code and message, which are often the same: then it is said once.
+    """
     said = " ".join(said.split())
+    half, colon, other = said.partition(": ")
+    if colon and half == other:
+        said = half
     for pattern, instead in _SECRETS:
         said = pattern.sub(instead, said)
     return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
