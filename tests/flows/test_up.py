@@ -180,4 +180,5 @@ def test_down_all_removes_what_berth_created_and_nothing_else(
     assert engine.inspect_volume(foreign["volume"])
     assert foreign["image"] in named
     assert "There is no Berth" in berth.run("down")
+    assert "./berth up makes one" in berth.run("token", "too early", code=1)
     berth.up()  # for whatever test comes next: a home can be made anew

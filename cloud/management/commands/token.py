@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.accounts import services
@@ -22,7 +23,10 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, help="after how many days it expires (never)")
 
     def handle(self, *_args: Any, name: str, user: str, days: int | None, **_options: Any) -> None:
-        owner = User.objects.filter(username=user).first()
+        try:
+            owner = User.objects.filter(username=user).first()
+        except DatabaseError as error:
+            raise CommandError(f"there is no database to be used: {error}; ./berth up makes one") from error
         if owner is None:
             raise CommandError(f"there is no user {user}")
         expires_at = timezone.now() + timedelta(days=days) if days is not None else None
