@@ -59,15 +59,8 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
     }
     kept = {i.id for i in keep.values()}
     missing = [slot for slot in slots if slot not in keep]
-    request = placement.Request(
-        app=f"{group}/{name}",
-        group=group,
-        resources=spec.resources,
-        count=len(missing),
-        rules=spec.placement,
-        image=spec.digest,
-    )
-    decision = placement.place(reading.nodes(group), request)
+    request = reading.request(group, name, spec, len(missing))
+    decision = the_world().cluster.try_out(request, placement.SPREAD)
     placed = dict(zip(missing, decision.nodes, strict=False))
     first = diff(app, datetime.now(UTC))
     reasons = {create.slot: str(create.reason) for create in first.create}

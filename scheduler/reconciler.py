@@ -72,7 +72,7 @@ def one_pass(app_id: int, world: World) -> Pass:
     done = Pass(busy=bool(plan.moves or plan.outcome), due=plan.due)
 
     committing.moves(app, plan.moves, now)
-    explanation = _place(app, plan, now, done)
+    explanation = _place(app, plan, world, done)
     _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
     _act(app, plan, world, done)
 
@@ -98,21 +98,14 @@ def _read(app_id: int, world: World) -> AppState | None:
     return reading.app_state(app_id, edges, seen)
 
 
-def _place(app: AppState, plan: Plan, now: datetime, done: Pass) -> dict[str, Any] | None:
+def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any] | None:
     """Find nodes for what is to be made and claim them. Returns why some found none."""
     if not plan.create:
         return None
-    spec = app.release.spec
-    request = placement.Request(
-        app=f"{app.group}/{app.name}",
-        group=app.group,
-        resources=spec.resources,
-        count=len(plan.create),
-        rules=spec.placement,
-        image=spec.digest,
-    )
+    spec, now = app.release.spec, world.now()
+    request = reading.request(app.group, app.name, spec, len(plan.create))
     for _ in range(CLAIM_ATTEMPTS):
-        decision = placement.place(reading.nodes(app.group), request)
+        decision = world.cluster.place(request, placement.SPREAD)
         made = [committing.Assignment(c, n) for c, n in zip(plan.create, decision.nodes, strict=False)]
         try:
             if made:

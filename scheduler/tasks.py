@@ -23,6 +23,12 @@ def check_node(name: str) -> None:
     inspection.check_node(name, world.engine(name), world.now())
 
 
+@shared_task(name=wake.PENDING)
+def wake_pending() -> None:
+    for app_id in sweeping.pending():
+        wake.reconcile(app_id)
+
+
 @shared_task(name=SWEEP_UNSETTLED)
 def sweep_unsettled() -> None:
     """Apps that wait for something, whose event may have got lost or whose runner died; those that etcd has lost."""

@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 RECONCILE = "scheduler.reconcile"  # (app_id)
 CHECK_NODE = "scheduler.check_node"  # (node_name)
+PENDING = "scheduler.wake_pending"  # ()
 REMOVE_GROUP = "scheduler.remove_group"  # (group_name): its network on every node
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,11 @@ def reconcile(app_id: int, *, after: float = 0) -> None:
 def check_node(name: str) -> None:
     """Have node `name` looked at: does its engine answer, and are its containers as recorded?"""
     _send(CHECK_NODE, name)
+
+
+def pending() -> None:
+    """Have the apps that wait for room looked at: there may be some now."""
+    _send(PENDING)
 
 
 def remove_group(name: str) -> None:

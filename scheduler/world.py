@@ -1,4 +1,4 @@
-"""The outside as this process sees it: its engines, its etcd, its clock."""
+"""The outside as this process sees it: its engines, its etcd, its clock, the nodes that it places on."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from scheduler.engine.connect import connect
 from scheduler.etcd import Etcd
 from scheduler.etcd_base import Store
 from scheduler.store import sweeping
+from scheduler.store.cluster import KeptCluster
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside: engines by node name, etcd, the clock."""
+    """Everything outside: engines by node name, etcd, the clock, the nodes as the placement sees them."""
 
     engine: Callable[[str], Engine]
     etcd: Store
     now: Callable[[], datetime]
+    cluster: KeptCluster  # for placements
 
 
 def the_world() -> World:
@@ -34,7 +36,12 @@ def the_world() -> World:
             urls.update(sweeping.node_urls())
         return connect(urls[node], settings.BERTH_INSTALLATION)
 
-    return World(engine, etcd(), lambda: datetime.now(UTC))
+    return World(engine, etcd(), lambda: datetime.now(UTC), cluster())
+
+
+@cache
+def cluster() -> KeptCluster:
+    return KeptCluster()
 
 
 @cache

@@ -1,6 +1,7 @@
 """Nodes: the Docker Engines that instances run on."""
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.fields import validate_name
@@ -25,6 +26,8 @@ class Node(models.Model):
     labels = models.JSONField(default=dict, blank=True)
     cordoned = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # when anything that the placement sees of it last changed, by the database's clock
+    changed_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     engine_id = models.CharField(max_length=100, blank=True)
     engine_version = models.CharField(max_length=60, blank=True)

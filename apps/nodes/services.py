@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
@@ -72,11 +73,12 @@ def change_node(
         kinds.append("node.system_set")
     if changes:
         with transaction.atomic():
-            Node.objects.filter(pk=node.pk).update(**changes)
+            Node.objects.filter(pk=node.pk).update(**changes, changed_at=Now())
             node.refresh_from_db()
             for kind in kinds:
                 events.record(kind, actor=actor, node=node)
             wake.check_node(node.name)
+            wake.pending()
     return node
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from apps.applications.models import App, Instance, Release
 from apps.events.services import record
@@ -48,11 +49,12 @@ class Assignment:
 def moves(app: AppState, planned: Sequence[Move], now: datetime) -> None:
     """Record the moves. One whose instance has meanwhile moved on is left out: the next pass sees where it is."""
     with transaction.atomic():
-        for move in planned:
-            _move(app, move, now)
+        left = {move.instance.node for move in planned if _move(app, move, now) and move.to.going}
+        if left:  # it stays there no more, although its room is not free yet
+            Node.objects.filter(name__in=left).update(changed_at=Now())
 
 
-def _move(app: AppState, move: Move, now: datetime) -> None:
+def _move(app: AppState, move: Move, now: datetime) -> bool:
     changes: dict[str, object] = {"state": move.to.value, "since": now, "reason": move.reason.as_dict()}
     if move.to in (State.DRAINING, State.WITHDRAWN):
         changes |= {"endpoint_revision": None, "failed": move.failed}
@@ -60,13 +62,14 @@ def _move(app: AppState, move: Move, now: datetime) -> None:
         changes["healthy_at"] = now
     row = Instance.objects.filter(id=move.instance.id, state__in=sources(move.to))
     if not row.update(**changes):
-        return
+        return False
     kind = "instance.failed" if move.failed else EVENTS.get(move.to)
     if kind is None and move.instance.state is not State.DRAINING:
         kind = "instance.withdrawn"
     if kind:
         about = {"slot": move.instance.slot, "generation": move.instance.generation, "node": move.instance.node}
         record(kind, app=App(id=app.id, name=app.name), group=_group(app), reason=move.reason, **about)
+    return True
 
 
 def _group(app: AppState) -> Group:
@@ -129,6 +132,7 @@ def _claim(node: str, need: Resources) -> None:
         reserved_memory=F("reserved_memory") + need.memory,
         reserved_disk=F("reserved_disk") + need.disk,
         reserved_instances=F("reserved_instances") + need.instances,
+        changed_at=Now(),
     )
     if not taken:
         raise ClaimLost(node)

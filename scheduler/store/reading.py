@@ -10,10 +10,8 @@ from django.db.models import Max
 from apps.applications import models as tables
 from apps.applications import secrets
 from apps.applications.spec import as_spec
-from apps.nodes.models import Node
 from apps.operations.models import ACTIVE
 from apps.operations.models import Operation as OperationRow
-from scheduler import placement
 from scheduler.diff import failures_after
 from scheduler.discovery import AppConfig
 from scheduler.engine import base as engine
@@ -32,8 +30,10 @@ from scheduler.model import (
     Process,
     Release,
     Resources,
+    Spec,
     restarted,
 )
+from scheduler.placement import Request
 from scheduler.reasons import Reason, because
 
 
@@ -120,31 +120,16 @@ def _failures(app: tables.App, template: str) -> dict[int, Failures]:
     }
 
 
-def nodes(group: str) -> list[placement.Node]:
-    """Every node as the placement sees it."""
-    counts: dict[int, dict[str, int]] = {}
-    staying = tables.Instance.objects.filter(
-        group__name=group, gone_at=None, state__in=[s.value for s in State if not s.going]
+def request(group: str, app: str, spec: Spec, count: int) -> Request:
+    """What is asked of the placement for so many more instances of an app."""
+    return Request(
+        app=f"{group}/{app}",
+        group=group,
+        resources=spec.resources,
+        count=count,
+        rules=spec.placement,
+        image=spec.digest,
     )
-    for node_id, app_name in staying.values_list("node_id", "app__name"):
-        per_app = counts.setdefault(node_id, {})
-        per_app[f"{group}/{app_name}"] = per_app.get(f"{group}/{app_name}", 0) + 1
-    return [
-        placement.Node(
-            name=row.name,
-            labels=row.labels,
-            state=str(row.state.value),
-            allocatable=Resources(
-                row.capacity_cpu - row.system_cpu,
-                row.capacity_memory - row.system_memory,
-                row.capacity_disk - row.system_disk,
-                row.capacity_instances,
-            ),
-            reserved=Resources(row.reserved_cpu, row.reserved_memory, row.reserved_disk, row.reserved_instances),
-            apps=counts.get(row.id, {}),
-        )
-        for row in Node.objects.all()
-    ]
 
 
 def network_spec(group: str) -> NetworkSpec:

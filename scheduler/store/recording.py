@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from apps.applications.models import App, Instance
 from apps.events.services import record
@@ -45,6 +46,7 @@ def start_failed(instance_id: int, reason: Reason, now: datetime, *, failed: boo
             state=State.WITHDRAWN, since=now, reason=reason.as_dict(), failed=failed, endpoint_revision=None
         )
         if changed:
+            Node.objects.filter(id=row.node_id).update(changed_at=Now())
             _tell("instance.failed" if failed else "instance.withdrawn", row, reason)
 
 
@@ -65,6 +67,7 @@ def gone(instance_id: int, now: datetime) -> None:
             reserved_memory=F("reserved_memory") - row.memory,
             reserved_disk=F("reserved_disk") - row.disk,
             reserved_instances=F("reserved_instances") - 1,
+            changed_at=Now(),
         )
         _tell("instance.gone", row, Reason.from_dict(row.reason) if row.reason else None)
 
@@ -116,18 +119,17 @@ def probes(app_id: int, seen: dict[str, list[Probe]]) -> None:
 
 def node_info(name: str, info: EngineInfo, now: datetime, most_instances: int) -> bool:
     """The node's engine answers. True: it did not before."""
-    Node.objects.filter(name=name).update(
-        engine_id=info.id,
-        engine_version=info.version,
-        capacity_cpu=info.capacity.cpu,
-        capacity_memory=info.capacity.memory,
-        capacity_disk=info.capacity.disk,
-        capacity_instances=most_instances,
-        last_seen_at=now,
-        problem="",
-    )
+    capacity = {
+        "capacity_cpu": info.capacity.cpu,
+        "capacity_memory": info.capacity.memory,
+        "capacity_disk": info.capacity.disk,
+        "capacity_instances": most_instances,
+    }
+    row = Node.objects.filter(name=name)
+    row.update(engine_id=info.id, engine_version=info.version, last_seen_at=now, problem="")
+    row.exclude(**capacity).update(**capacity, changed_at=Now())
     with transaction.atomic():
-        back = bool(Node.objects.filter(name=name, reachable=False).update(reachable=True))
+        back = bool(row.filter(reachable=False).update(reachable=True, changed_at=Now()))
         if back:
             record("node.reachable", node=Node.objects.get(name=name))
     return back
@@ -136,7 +138,8 @@ def node_info(name: str, info: EngineInfo, now: datetime, most_instances: int) -
 def node_unreachable(name: str, problem: str) -> bool:
     """The node's engine does not answer. True: it did before."""
     with transaction.atomic():
-        lost = bool(Node.objects.filter(name=name, reachable=True).update(reachable=False, problem=problem))
+        row = Node.objects.filter(name=name, reachable=True)
+        lost = bool(row.update(reachable=False, problem=problem, changed_at=Now()))
         if lost:
             record("node.unreachable", node=Node.objects.get(name=name), problem=problem)
         else:

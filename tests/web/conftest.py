@@ -17,6 +17,7 @@ from scheduler.engine.base import ResolvedImage
 from scheduler.engine.connect import Engines
 from scheduler.engine.fake import FakeEngine
 from scheduler.model import Resources
+from scheduler.store.cluster import KeptCluster
 
 GIB = 1 << 30
 IMAGE, OTHER_IMAGE = "registry.test/web:1", "registry.test/web:2"
@@ -59,6 +60,7 @@ def engine(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     fake = FakeEngine(settings.BERTH_INSTALLATION, references=references)
     monkeypatch.setattr(world, "connect", Engines({"n1": fake}).connect)
     monkeypatch.setattr(world, "etcd", lambda: None)
+    monkeypatch.setattr(world, "cluster", KeptCluster)
     Node.objects.create(
         name="n1",
         engine_url="fake://n1",

@@ -24,6 +24,7 @@ from scheduler.etcd_fake import FakeEtcd
 from scheduler.lifecycle import State
 from scheduler.model import Probe, Process, Resources
 from scheduler.store import reading
+from scheduler.store.cluster import KeptCluster
 from scheduler.world import World
 
 EDGE = "e1"
@@ -50,7 +51,7 @@ class Sim:
         capacity = Resources(cpu=8000, memory=16 << 30, disk=100 << 30)
         self.engine = FakeEngine(settings.BERTH_INSTALLATION, images={DIGEST}, capacity=capacity)
         self.etcd = FakeEtcd()
-        self.world = World(engine=lambda node: self.engine, etcd=self.etcd, now=lambda: self.now)
+        self.world = World(lambda node: self.engine, self.etcd, lambda: self.now, KeptCluster())
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -159,8 +160,8 @@ class Sim:
                 assert getattr(node, f"reserved_{figure}") == held
                 assert held <= getattr(node, f"capacity_{figure}")
             assert node.reserved_instances == len(present)
-        created = [name for method, name in self.engine.history if method == "create"]
-        assert len(created) == len(set(created)), "a generation was created twice"
+        made = [(c.labels.app_id, c.labels.generation) for c in self.engine.containers()]
+        assert len(made) == len(set(made)), "an instance has two containers"
         healthy = set(Instance.objects.filter(state=State.HEALTHY).values_list("healthy_at", flat=True))
         assert None not in healthy
 
