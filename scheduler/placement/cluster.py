@@ -16,15 +16,15 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.placement.explain import explain
-from scheduler.placement.explanation import THOUSAND, Explanation
+from scheduler.placement.explanation import Explanation
 from scheduler.placement.fill import fill
+from scheduler.placement.gains import WELCOME, gains, in_thousandths
 from scheduler.placement.keys import FEASIBLE, NEVER
 from scheduler.placement.kind import Kind
 from scheduler.placement.profiles import SPREAD, Profile
-from scheduler.placement.state import FULL, State
+from scheduler.placement.state import State
 from scheduler.placement.values import Decision, Node, Request, Running
 
-WELCOME = 1_000_000  # the gain of leaving a node that would refuse the instance today
 _OFTEN = 16  # kinds made between two looks at what is kept
 _FEW = 10_000  # requests that are recognised by being the same object
 KIND_BYTES = 128 << 20  # what may be kept about kinds; the ones that were not used for longest are dropped
@@ -107,14 +107,26 @@ class Cluster:
             return None
         if here <= FEASIBLE:  # it would not be put here today: whatever is allowed is better
             return state.names[n], WELCOME
-        return state.names[n], (there - here) // state.ranks * THOUSAND // FULL
+        return state.names[n], int(in_thousandths(state, np.array([there - here]))[0])
 
-    def move(self, one: Running, target: str) -> None:
-        """Take over that an instance has moved."""
-        kind = self._kind(one.request)
+    def gains(self, alike: Sequence[Running]) -> list[int]:
+        """What `better` says of each of some instances of one request; -1 for nothing."""
+        kind = self._kind(alike[0].request)
         kind.check_version()
+        if kind.foresees:
+            found: list[int] = gains(kind, np.array([self.state.index[one.node] for one in alike])).tolist()
+            return found
+        return [-1 if found is None else found[1] for found in map(self.better, alike)]
+
+    def move(self, one: Running) -> str:
+        """Move an instance to the node that is best for it and return that. Raises `LookupError` when none fits."""
+        found = self.better(one)
+        if found is None:
+            raise LookupError(f"no other node fits instance {one.id}")
+        kind = self._kind(one.request)
         self._release(kind, self.state.index[one.node], one.devices)
-        self._claim(kind, self.state.index[target])
+        self._claim(kind, self.state.index[found[0]])
+        return found[0]
 
     def update(self, node: Node) -> None:
         """Take over what has become of a node, all that was claimed on it included. Raises `KeyError` for a new one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -77,6 +78,20 @@ class Counts:
         for label, tally in self._tallies.get(app, {}).items():
             codes = self.properties.column(label).codes.take(nodes)
             tally += np.bincount(codes, times, len(tally)).astype(np.int64)
+
+    @contextmanager
+    def one_fewer(self, app: str, n: int) -> Iterator[None]:
+        """For a while, have the tallies as if an instance of the app were not on node `n`."""
+        tallies = [
+            (tally, self.properties.column(label).codes[n]) for label, tally in self._tallies.get(app, {}).items()
+        ]
+        for tally, code in tallies:
+            tally[code] -= 1
+        try:
+            yield
+        finally:
+            for tally, code in tallies:
+                tally[code] += 1
 
     def take_over(self, n: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """Have node `n` as it is now, whatever was added since it was `before`."""

@@ -73,7 +73,8 @@ class Kind:
         ]
         labels = dict.fromkeys([f.label for f in self.domain_filters] + [s.label for _, s in self.domain_scores])
         self.labels = tuple(labels)
-        self.repeats = not labels and all(f.repeats for f in self.filters) and all(s.repeats for _, s in self.scores)
+        self.foresees = all(f.repeats for f in self.filters) and all(s.repeats for _, s in self.scores)
+        self.repeats = self.foresees and not labels
         self.images = {image for _, score in self.scores if (image := score.image())}
         for image in self.images:
             state.listen_to_image(image, self)
@@ -260,12 +261,17 @@ class Kind:
         n = int(keys.argmax())
         return n if keys[n] > FEASIBLE else -1
 
-    def _best_by_stretch(self, keys: Ints, layout: Layout) -> int:
-        tops: Ints = np.maximum.reduceat(keys, layout.starts)
+    def domain_terms(self, layout: Layout) -> Ints:
+        """For each stretch, what the scores and filters over labels add to its nodes' keys."""
+        terms = np.zeros(len(layout.starts), np.int64)
         for weight, score in self.domain_scores:
-            tops = tops + weight * score.domain_points().take(layout.codes[score.label])
+            terms += weight * score.domain_points().take(layout.codes[score.label])
         for domain in self.domain_filters:
-            tops = np.where(domain.allowed().take(layout.codes[domain.label]), tops, NEVER)
+            terms = np.where(domain.allowed().take(layout.codes[domain.label]), terms, REFUSED)
+        return terms
+
+    def _best_by_stretch(self, keys: Ints, layout: Layout) -> int:
+        tops: Ints = np.maximum.reduceat(keys, layout.starts) + self.domain_terms(layout)
         stretch = tops.argmax()
         if tops[stretch] <= FEASIBLE:
             return -1

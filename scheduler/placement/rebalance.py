@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from scheduler.placement.cluster import Cluster
 from scheduler.placement.profiles import SPREAD, Profile
@@ -19,6 +19,8 @@ from scheduler.placement.values import Node, Request, Running
 WORTH_IT = (
     2000  # thousandths; with the preset `spread`, an instance that shares a node is 20,000 below one that does not
 )
+
+_NEARLY = (15, 16)  # a move is taken when it gains this much of what another one promises: looking again takes time
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +48,38 @@ def rebalance(
     Protected and unhealthy instances stay where they are: the loop replaces what is unhealthy anyway.
     """
     cluster = Cluster(nodes, profile)
-    requests: dict[Request, Request] = {}
-    movable = [
-        replace(one, request=requests.setdefault(one.request, one.request))
-        for one in running
-        if one.healthy and not one.protected
-    ]
-    # the best gain seen is no more than a guess once something has moved: the top is looked at again
-    heap = []
-    for position, one in enumerate(movable):
-        found = cluster.better(one)
-        if found is not None and found[1] >= least:
-            heap.append((-found[1], position))
-    heapq.heapify(heap)
+    equal: dict[Request, list[Running]] = {}
+    for one in running:
+        if one.healthy and not one.protected:
+            equal.setdefault(one.request, []).append(one)
+    queue = [(-gain, number) for number, (gain, _) in enumerate(_best(cluster, alike) for alike in equal.values())]
+    heapq.heapify(queue)
+    requests = list(equal)
     moves: list[Move] = []
     moved: Counter[str] = Counter()
-    while heap and len(moves) < most:
-        promised, position = heapq.heappop(heap)
-        one = movable[position]
-        if moved[one.request.app] >= per_app:
+    while queue and len(moves) < most and -queue[0][0] >= least:
+        _, number = heapq.heappop(queue)
+        alike = equal[requests[number]]
+        if moved[alike[0].request.app] >= per_app:
             continue
-        found = cluster.better(one)
-        if found is None or found[1] < least:
+        # what it gained is no more than a guess once something else has moved
+        gain, one = _best(cluster, alike)
+        if gain < least:
             continue
-        target, gain = found
-        if heap and gain < -promised and gain < -heap[0][0]:
-            heapq.heappush(heap, (-gain, position))
+        if queue and gain * _NEARLY[1] < -queue[0][0] * _NEARLY[0]:
+            heapq.heappush(queue, (-gain, number))
             continue
-        cluster.move(one, target)
+        target = cluster.move(one)
+        alike.remove(one)
         moved[one.request.app] += 1
         moves.append(Move(one.id, one.request.app, one.node, target, gain))
+        if alike:
+            heapq.heappush(queue, (-gain, number))
     return tuple(moves)
+
+
+def _best(cluster: Cluster, alike: Sequence[Running]) -> tuple[int, Running]:
+    """Of instances of one request, the one that gains most by a move, and how much; of equal ones the first."""
+    gains = cluster.gains(alike)
+    best = max(range(len(gains)), key=gains.__getitem__)
+    return gains[best], alike[best]

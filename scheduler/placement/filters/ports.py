@@ -26,7 +26,7 @@ class PortFilter(Filter):
 
     def passes(self, view: View) -> Bools:
         open_: Bools = ~self.state.taken(self.port).take(view.nodes)
-        return open_ if view.extra is None else open_ & (view.extra == 0)
+        return open_ if view.extra is None else (open_ & (view.extra == 0)) | (view.extra < 0)
 
     def checks(self, view: View) -> Iterator[Check]:
         passes = self.passes(view)

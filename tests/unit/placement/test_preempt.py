@@ -4,7 +4,19 @@ from itertools import chain, combinations
 from random import Random
 
 from scheduler.model import PlacementRules, Resources
-from scheduler.placement import Node, Preemption, Request, Running, place, preempt
+from scheduler.placement import (
+    Affinity,
+    Bond,
+    Constraints,
+    Device,
+    DeviceRequest,
+    Node,
+    Preemption,
+    Request,
+    Running,
+    place,
+    preempt,
+)
 from tests.unit.placement.reference import Reference
 from tests.unit.placement.worlds import GIB, MIB
 
@@ -78,6 +90,23 @@ def test_nothing_goes_where_it_would_not_help():
     nodes, running = world({"a": [("x", 900, 0), ("x", 50, 0)]})
     nodes = [replace(nodes[0], state="cordoned")]
     assert preempt(nodes, running, request("db", 900, 10)) is None
+
+
+def test_whoever_has_the_port_the_device_or_the_neighbourhood_goes():
+    holders = {
+        "port": (Constraints(ports=frozenset({80})), Constraints(ports=frozenset({80}))),
+        "device": (Constraints(devices=(DeviceRequest("gpu"),)), Constraints(devices=(DeviceRequest("gpu", 1, 300),))),
+        "neighbour": (Constraints(), Constraints(affinities=(Affinity(Bond.APART, "x"),))),
+    }
+    for has, wants in holders.values():
+        nodes, running = world({"a": [("x", 100, 0), ("y", 100, 0), ("y", 100, 0)], "b": [("x", 100, 9)]})
+        nodes[0] = replace(nodes[0], ports=has.ports, devices=tuple(Device("gpu", free=0) for _ in has.devices))
+        nodes[1] = replace(nodes[1], state="cordoned")
+        holder = replace(running[0].request, constraints=has)
+        running[0] = replace(running[0], request=holder, devices=(0,) if has.devices else ())
+        found = preempt(nodes, running, request("db", 100, 5, constraints=wants))
+        assert found is not None
+        assert (found.node, found.displaced) == ("a", (0,))
 
 
 def test_no_other_set_on_any_node_is_cheaper():

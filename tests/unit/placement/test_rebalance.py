@@ -3,7 +3,7 @@ from dataclasses import replace
 from random import Random
 
 from scheduler.model import Distinct, PlacementRules, Resources
-from scheduler.placement import Constraints, Node, Request, Running, Skew, rebalance
+from scheduler.placement import BALANCED, BINPACK, SPREAD, Cluster, Constraints, Node, Request, Running, Skew, rebalance
 from tests.unit.placement.reference import Reference
 from tests.unit.placement.worlds import GIB, MIB, some_nodes, some_request
 
@@ -109,6 +109,24 @@ def test_random_moves_fit_gain_and_come_to_an_end():
             running[one.id] = replace(one, node=move.target)
         else:
             raise AssertionError(f"seed {seed} never comes to rest")
+
+
+def test_the_gains_of_many_instances_are_those_of_each():
+    compared = 0
+    for seed in range(200):
+        rng = Random(seed)
+        packed = Cluster(some_nodes(rng, 12), BINPACK)
+        request = replace(some_request(rng, 6), constraints=Constraints())
+        names = packed.place(request).nodes
+        request = replace(request, constraints=replace(some_request(rng).constraints, devices=(), ports=frozenset()))
+        cluster = Cluster(packed.nodes, rng.choice((SPREAD, BALANCED)))
+        if names:
+            alike = [Running(0, request, name) for name in names]
+            expected = [-1 if found is None else found[1] for found in map(cluster.better, alike)]
+            gains = cluster.gains(alike)
+            assert [max(gain, 0) for gain in gains] == [max(gain, 0) for gain in expected], seed
+            compared += any(gain > 0 for gain in gains)
+    assert compared > 50
 
 
 def leave(node, request):
