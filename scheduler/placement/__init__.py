@@ -5,6 +5,7 @@ from scheduler.placement.explanation import Explanation
 from scheduler.placement.preempt import Preemption, preempt
 from scheduler.placement.profiles import BALANCED, BINPACK, FRAGMENTATION, PRESETS, SPREAD, Profile
 from scheduler.placement.rebalance import Move, rebalance
+from scheduler.placement.trial import Picture, Trial, try_profile
 from scheduler.placement.values import (
     Affinity,
     AtMost,
@@ -40,6 +41,7 @@ __all__ = [
     "Explanation",
     "Move",
     "Node",
+    "Picture",
     "Preemption",
     "Preference",
     "Profile",
@@ -48,8 +50,10 @@ __all__ = [
     "Skew",
     "Taint",
     "Toleration",
+    "Trial",
     "allocatable",
     "place",
     "preempt",
     "rebalance",
+    "try_profile",
 ]

@@ -205,7 +205,7 @@ class State(Properties):
             node,
             reserved=Resources(*figures),
             apps=self.counts.on(n, node.apps),
-            ports=(node.ports - self._taken_ports.keys()) | ports,
+            ports=frozenset(ports | node.ports - self._taken_ports.keys()),
             devices=tuple(devices),
         )
 
