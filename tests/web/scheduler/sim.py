@@ -160,7 +160,8 @@ class Sim:
                 assert getattr(node, f"reserved_{figure}") == held
                 assert held <= getattr(node, f"capacity_{figure}")
             assert node.reserved_instances == len(present)
-        made = [(c.labels.app_id, c.labels.generation) for c in self.engine.containers()]
+        labels = [record.spec.labels for record in self.engine.records.values()]
+        made = [(each.app_id, each.generation) for each in labels]
         assert len(made) == len(set(made)), "an instance has two containers"
         healthy = set(Instance.objects.filter(state=State.HEALTHY).values_list("healthy_at", flat=True))
         assert None not in healthy
