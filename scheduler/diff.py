@@ -7,13 +7,14 @@ Pure: `diff` looks at no clock and changes nothing. It reads top down:
 3. what remains is compared with what is wanted, slot by slot (`_scale`);
 4. the operation under way ends, if what it asked for is true or will not become so (`_conclude`).
 
-Two budgets hold throughout: at most `replicas + max_surge` instances that are not on their way out, and never fewer
-healthy ones than `replicas - max_unavailable`, nor fewer than one, because of an update.
+Two budgets hold throughout a rolling update: at most `replicas + max_surge` instances that are not on their way out,
+and never fewer healthy ones than `replicas - max_unavailable`, nor fewer than one, because of it. A recreation trades
+them for never having two instances in a slot, blue-green makes all new instances before any old one goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ from scheduler.model import (
     OperationKind,
     OperationStatus,
     Process,
+    Strategy,
 )
 from scheduler.reasons import Reason, because
 
@@ -67,10 +69,14 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something that the loop cannot hasten. `until` is when to look again at the latest, if time alone decides."""
+    """Something that the loop cannot hasten. `until` is when to look again at the latest, if time alone decides.
+
+    What is `apart` is no part of the operation under way, which may end before.
+    """
 
     reason: Reason
     until: datetime | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,14 @@ class Plan:
     stop: tuple[Instance, ...] = ()  # nobody sends them anything any more: send the stop signal
     remove: tuple[Instance, ...] = ()  # ended, or given long enough to: remove, and give the claim back
     wait: tuple[Wait, ...] = ()
+    switch: bool = False  # give the traffic to the wanted release's instances
     outcome: Outcome | None = None
 
     @property
     def idle(self) -> bool:
         """Nothing to do now; perhaps something to wait for."""
-        return not (self.moves or self.create or self.launch or self.stop or self.remove or self.outcome)
+        acts = self.moves or self.create or self.launch or self.stop or self.remove
+        return not (acts or self.switch or self.outcome)
 
     @property
     def due(self) -> datetime | None:
@@ -128,6 +136,7 @@ def diff(app: AppState, now: datetime) -> Plan:
         stop=tuple(draft.stop),
         remove=tuple(draft.remove),
         wait=tuple(draft.wait),
+        switch=draft.switch,
         outcome=outcome,
     )
 
@@ -145,11 +154,14 @@ class _Draft:
     stop: list[Instance] = field(default_factory=list)
     remove: list[Instance] = field(default_factory=list)
     wait: list[Wait] = field(default_factory=list)
+    switch: bool = False
     staying: list[Instance] = field(default_factory=list)
 
-    def later(self, reason: Reason, seconds: float | None = None, since: datetime | None = None) -> None:
+    def later(
+        self, reason: Reason, seconds: float | None = None, since: datetime | None = None, *, apart: bool = False
+    ) -> None:
         until = None if seconds is None else (since or self.now) + timedelta(seconds=seconds)
-        self.wait.append(Wait(reason, until))
+        self.wait.append(Wait(reason, until, apart))
 
     def overdue(self, since: datetime, seconds: float) -> bool:
         return self.now >= since + timedelta(seconds=seconds)
@@ -263,9 +275,65 @@ def _judge_health(draft: _Draft, instance: Instance) -> None:
 
 def _scale(draft: _Draft) -> None:
     """Compare the instances that stay with the slots that are wanted: first who goes, then who is made."""
+    holders, unwanted = _sort_out(draft)
+    strategy = draft.app.release.spec.update.strategy
+    if strategy is Strategy.RECREATE:
+        _recreate(draft, holders, unwanted)
+    elif strategy is Strategy.BLUE_GREEN:
+        _switch(draft, holders, unwanted)
+    else:
+        _roll(draft, holders, unwanted)
+
+
+def _recreate(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
+    """Whatever is unwanted goes at once; a slot gets its next instance when the one before is gone."""
+    for instance in unwanted:
+        draft.retire(instance, _why_unwanted(draft.app, instance))
+    occupied = {instance.slot for instance in draft.app.instances} - holders.keys()
+    if occupied:
+        draft.later(because("awaiting_removal"))
+    _fill(draft, holders, 0, without=occupied)
+
+
+def _switch(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
+    """Make all new instances beside those that have the traffic, give it to them at once, and retire the old later."""
+    app, spec = draft.app, draft.app.release.spec
+    active = active_template(app)
+    if active in ("", app.release.template):
+        standby = [instance for instance in unwanted if _stands_by(draft, instance)]
+        if standby:
+            draft.later(because("standing_by"), spec.update.keep, app.active_since, apart=True)
+        draft.staying = [instance for instance in draft.staying if instance not in standby]
+        _roll(draft, holders, [instance for instance in unwanted if instance not in standby])
+        return
+    for instance in unwanted:
+        if instance.template != active:  # of a release in between, which never had the traffic
+            draft.retire(instance, _why_unwanted(app, instance))
+    ready = [holder for holder in holders.values() if holder.state is State.HEALTHY]
+    if len(ready) == spec.replicas:
+        draft.switch = True
+    else:
+        draft.later(because("awaiting_switch"))
+        _fill(draft, holders, len(draft.staying) - len(holders))
+
+
+def _stands_by(draft: _Draft, instance: Instance) -> bool:
+    """Whether an instance of the release before is to be kept for a while after the traffic has moved."""
+    app = draft.app
+    if app.active_since is None or draft.overdue(app.active_since, app.release.spec.update.keep):
+        return False
+    as_before = instance.template != app.release.template and not instance.drift
+    return as_before and instance.state is State.HEALTHY
+
+
+def active_template(app: AppState) -> str:
+    """The template that has the traffic; empty when no instance of it is left, so that whatever is there serves."""
+    return app.active if any(i.template == app.active and not i.state.going for i in app.instances) else ""
+
+
+def _roll(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
     spec = draft.app.release.spec
     floor = max(1, spec.replicas - spec.update.max_unavailable)
-    holders, unwanted = _sort_out(draft)
     budget = sum(stays.state is State.HEALTHY for stays in draft.staying) - floor
     for instance in _retirement_order(draft, holders, unwanted):
         if instance.state in (State.ASSIGNED, State.STARTED):
@@ -279,12 +347,16 @@ def _scale(draft: _Draft) -> None:
     _fill(draft, holders, max(spec.update.max_surge, 1 if floor >= spec.replicas else 0))
 
 
-def _fill(draft: _Draft, holders: dict[int, Instance], surge: int) -> None:
-    """Make an instance for every slot without one, empty slots first, as far as surge and back-off allow."""
+def _fill(draft: _Draft, holders: dict[int, Instance], surge: int, without: Collection[int] = ()) -> None:
+    """Make an instance for every slot without one, empty slots first, as far as surge and back-off allow.
+
+    No instance is made for the slots in `without`.
+    """
     app, spec = draft.app, draft.app.release.spec
     room = spec.replicas + surge - len(draft.staying)
     taken = {stays.slot for stays in draft.staying}
-    for slot in sorted(set(range(spec.replicas)) - holders.keys(), key=lambda slot: (slot in taken, slot)):
+    empty = set(range(spec.replicas)) - holders.keys() - set(without)
+    for slot in sorted(empty, key=lambda slot: (slot in taken, slot)):
         failures = draft.failures.get(slot)
         if failures and not draft.overdue(failures.ended_at, backoff(failures.count)):
             delay = backoff(failures.count)
@@ -342,7 +414,8 @@ def _conclude(draft: _Draft) -> Outcome | None:
         return None
     if not app.running or app.deleting:
         return None if app.instances else Outcome(OperationStatus.SUCCEEDED, because("converged"))
-    busy = draft.moves or draft.create or draft.launch or draft.stop or draft.remove or draft.wait
+    acts = draft.moves or draft.create or draft.launch or draft.stop or draft.remove or draft.switch
+    busy = acts or any(not wait.apart for wait in draft.wait)
     if not busy:
         return Outcome(OperationStatus.SUCCEEDED, because("converged"))
 

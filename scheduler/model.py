@@ -114,14 +114,24 @@ class OnFailure(enum.StrEnum):
     HOLD = "hold"
 
 
+class Strategy(enum.StrEnum):
+    """How new instances take the place of old ones."""
+
+    ROLLING = "rolling"  # a few at a time, both serving meanwhile
+    RECREATE = "recreate"  # the old ones are gone before a new one is made: never two at once
+    BLUE_GREEN = "blue_green"  # all new ones beside the old; then the traffic moves at once
+
+
 @dataclass(frozen=True, slots=True)
 class UpdatePolicy:
+    strategy: Strategy = Strategy.ROLLING
     max_surge: int = 1
     max_unavailable: int = 0
     on_failure: OnFailure = OnFailure.ROLLBACK
     deadline: float = 300.0
     drain: float = 10.0  # how long sessions of a withdrawn instance may last before it is stopped anyway
     stop_timeout: float = 10.0  # between the stop signal and the kill
+    keep: float = 60.0  # blue-green: how long the old instances stay ready to take the traffic back
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +337,8 @@ class AppState:
     edges: tuple[Edge, ...]
     operation: Operation | None
     pending: bool = False  # the last pass found no node for some of its instances
+    active: str = ""  # the template whose instances have the traffic
+    active_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

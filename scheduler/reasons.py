@@ -51,6 +51,9 @@ TEMPLATES: Mapping[str, str] = {
     "awaiting_edges": gettext_noop("waiting for %(edges)s to apply the change"),
     "awaiting_stop": gettext_noop("waiting for its process to end"),
     "awaiting_surge": gettext_noop("waiting for a newer instance to become healthy first"),
+    "awaiting_removal": gettext_noop("waiting until the instances before are gone"),
+    "awaiting_switch": gettext_noop("waiting until all new instances are healthy, to move the traffic at once"),
+    "standing_by": gettext_noop("instances of the release before stand by, to take the traffic back"),
     "awaiting_placement": gettext_noop("no node fits: %(explanation)s"),
     "awaiting_node": gettext_noop("node %(node)s does not answer"),
     # how an operation ends

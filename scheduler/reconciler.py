@@ -69,9 +69,11 @@ def one_pass(app_id: int, world: World) -> Pass:
         return Pass()
     now = world.now()
     plan = diff(app, now)
-    done = Pass(busy=bool(plan.moves or plan.outcome), due=plan.due)
+    done = Pass(busy=bool(plan.moves or plan.switch or plan.outcome), due=plan.due)
 
     committing.moves(app, plan.moves, now)
+    if plan.switch:
+        committing.switch(app, now)
     explanation = _place(app, plan, world, done)
     _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
     _act(app, plan, world, done)

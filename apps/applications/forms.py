@@ -19,7 +19,7 @@ from apps.applications.fields import CommandField, LinesField, NumberField, Spec
 from apps.applications.spec import parse
 from apps.errors import FieldError
 from apps.panel.forms import PanelForm
-from scheduler.model import Distinct, OnFailure, Protocol
+from scheduler.model import Distinct, OnFailure, Protocol, Strategy
 
 # The form's field for each path of the spec.
 FIELDS: Mapping[str, str] = {
@@ -42,12 +42,14 @@ FIELDS: Mapping[str, str] = {
     "placement.require": "require",
     "placement.prefer": "prefer",
     "placement.distinct_nodes": "distinct_nodes",
+    "update.strategy": "strategy",
     "update.max_surge": "max_surge",
     "update.max_unavailable": "max_unavailable",
     "update.on_failure": "on_failure",
     "update.deadline": "deadline",
     "update.drain": "drain",
     "update.stop_timeout": "stop_timeout",
+    "update.keep": "keep",
 }
 _ROUTE = re.compile(r"routes\[(\d+)\].*")
 
@@ -95,6 +97,15 @@ class SpecForm(PanelForm):
         ],
     )
 
+    strategy = forms.ChoiceField(
+        required=False,
+        label=_("Strategy"),
+        choices=[
+            (Strategy.ROLLING.value, _("rolling: a few at a time")),
+            (Strategy.RECREATE.value, _("recreate: never two at once")),
+            (Strategy.BLUE_GREEN.value, _("blue-green: all new, then switch")),
+        ],
+    )
     max_surge = NumberField(_("Surge"), _("Instances above the wanted number"))
     max_unavailable = NumberField(_("Unavailable"), _("Instances that may be missing"))
     on_failure = forms.ChoiceField(
@@ -108,6 +119,7 @@ class SpecForm(PanelForm):
     deadline = SpecField(_("Deadline"), _("For the whole update"))
     drain = SpecField(_("Drain"), _("For open sessions to end"))
     stop_timeout = SpecField(_("Stop timeout"), _("From the stop signal to the kill"))
+    keep = SpecField(_("Stand-by"), _("Blue-green: of the old instances after the switch"))
 
     def __init__(self, data: QueryDict | None = None, *, spec: Mapping[str, Any]) -> None:
         """`spec` is what the app has, or the defaults for a new one."""

@@ -45,6 +45,8 @@ class App(models.Model):
     status = models.CharField(max_length=10, choices=AppStatus.choices, default=AppStatus.PENDING)
     status_reason = models.JSONField(null=True, blank=True)  # scheduler.reasons.Reason as a dict
     last_good = models.ForeignKey("Release", on_delete=models.PROTECT, null=True, related_name="+")
+    active = models.CharField(max_length=16, blank=True)  # the template whose instances have the traffic
+    active_since = models.DateTimeField(null=True, blank=True)
     next_generation = models.PositiveIntegerField(default=1)
     settled = models.BooleanField(default=False)  # the last pass found nothing left to do or to wait for
     explanation = models.JSONField(null=True, blank=True)  # why instances are pending, from the placement

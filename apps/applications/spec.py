@@ -42,6 +42,7 @@ from scheduler.model import (
     Resources,
     Route,
     Spec,
+    Strategy,
     UpdatePolicy,
 )
 from scheduler.placement import labels
@@ -124,12 +125,14 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
             distinct_nodes=Distinct(placement["distinct_nodes"]),
         ),
         update=UpdatePolicy(
+            strategy=Strategy(update.get("strategy", _UPDATE.strategy)),
             max_surge=update["max_surge"],
             max_unavailable=update["max_unavailable"],
             on_failure=OnFailure(update["on_failure"]),
             deadline=parse_duration(update["deadline"]),
             drain=parse_duration(update["drain"]),
             stop_timeout=parse_duration(update["stop_timeout"]),
+            keep=parse_duration(update.get("keep", _UPDATE.keep)),
         ),
     )
 
@@ -208,12 +211,14 @@ def _placement(fields: Fields) -> dict[str, Any]:
 
 def _update(fields: Fields) -> dict[str, Any]:
     update = {
+        "strategy": fields.take("strategy", choice(Strategy), _UPDATE.strategy.value),
         "max_surge": fields.take("max_surge", integer(0, MOST_REPLICAS), _UPDATE.max_surge),
         "max_unavailable": fields.take("max_unavailable", integer(0, MOST_REPLICAS), _UPDATE.max_unavailable),
         "on_failure": fields.take("on_failure", choice(OnFailure), _UPDATE.on_failure.value),
         "deadline": fields.take("deadline", _duration(1, 86400), show_duration(_UPDATE.deadline)),
         "drain": fields.take("drain", _duration(0, 3600), show_duration(_UPDATE.drain)),
         "stop_timeout": fields.take("stop_timeout", _duration(0, 3600), show_duration(_UPDATE.stop_timeout)),
+        "keep": fields.take("keep", _duration(0, 86400), show_duration(_UPDATE.keep)),
     }
     if not update["max_surge"] and not update["max_unavailable"]:
         fields.wrong("max_surge", "no_room", _("An update needs one of max_surge and max_unavailable above 0."))

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.applications.spec import MOST_REPLICAS, MOST_ROUTES
 from apps.fields import NAME_PATTERN
-from scheduler.model import Distinct, OnFailure, Protocol
+from scheduler.model import Distinct, OnFailure, Protocol, Strategy
 
 _DURATION: dict[str, Any] = {
     "oneOf": [
@@ -87,12 +87,14 @@ SPEC: dict[str, Any] = _object(
         distinct_nodes={"type": "string", "enum": [d.value for d in Distinct], "default": "preferred"},
     ),
     update=_object(
+        strategy={"type": "string", "enum": [s.value for s in Strategy], "default": "rolling"},
         max_surge=_count(0, MOST_REPLICAS, 1),
         max_unavailable=_count(0, MOST_REPLICAS, 0),
         on_failure={"type": "string", "enum": [f.value for f in OnFailure], "default": "rollback"},
         deadline=_DURATION,
         drain=_DURATION,
         stop_timeout=_DURATION,
+        keep=_DURATION | {"description": "Blue-green: how long the old instances stand by after the traffic has moved"},
     ),
 )
 

@@ -72,6 +72,14 @@ def _move(app: AppState, move: Move, now: datetime) -> bool:
     return True
 
 
+def switch(app: AppState, now: datetime) -> None:
+    """Give the traffic to the instances of the wanted release, all at once."""
+    with transaction.atomic():
+        App.objects.filter(id=app.id).update(active=app.release.template, active_since=now)
+        named = App(id=app.id, name=app.name)
+        record("app.switched", app=named, group=_group(app), release=app.release.number)
+
+
 def _group(app: AppState) -> Group:
     return Group.objects.only("id").get(name=app.group)
 

@@ -85,6 +85,8 @@ def end(app: AppState, outcome: Outcome, now: datetime) -> None:
         if status is OperationStatus.SUCCEEDED and app.running and not app.deleting:
             good = Release.objects.filter(app_id=app.id, number=app.release.number).first()
             App.objects.filter(id=app.id).update(last_good=good)
+            if app.active != app.release.template:
+                App.objects.filter(id=app.id).update(active=app.release.template, active_since=now)
         record(f"operation.{status.value}", group=row.group, app=row.app, operation=row, reason=outcome.reason)
         announce(f"operation.{row.id.hex}", f"app.{app.id}")
 

@@ -31,6 +31,7 @@ from scheduler.model import (
     Release,
     Resources,
     Spec,
+    Strategy,
     restarted,
 )
 from scheduler.placement import Request
@@ -67,6 +68,8 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
         edges=tuple(edges),
         operation=_operation(operation) if operation else None,
         pending=app.explanation is not None,
+        active=app.active,
+        active_since=app.active_since,
     )
 
 
@@ -195,15 +198,25 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
         return None, [], []
     spec = as_spec(app.release.spec, app.release.digest)
     slots = spec.replicas + spec.update.max_surge
+    standby = {row.id for row in rows if _stands_by(app, spec, row, rows)}
     config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots)
     shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
     endpoints = [
-        Endpoint(row.name, row.address, spec.port, row.state == State.DRAINING) for row in rows if row.state in shown
+        Endpoint(row.name, row.address, spec.port, row.state == State.DRAINING or row.id in standby)
+        for row in rows
+        if row.state in shown
     ]
     leaving = [
         row.id for row in rows if row.state in (State.DRAINING, State.WITHDRAWN) and row.endpoint_revision is None
     ]
     return config, endpoints, leaving
+
+
+def _stands_by(app: tables.App, spec: Spec, row: tables.Instance, rows: Collection[tables.Instance]) -> bool:
+    """Whether an instance is checked by the edges and gets no traffic, because another template has it."""
+    if spec.update.strategy is not Strategy.BLUE_GREEN or row.template == app.active:
+        return False
+    return any(other.template == app.active and not State(other.state).going for other in rows)
 
 
 def container_of(instance_id: int) -> tuple[str, str] | None:

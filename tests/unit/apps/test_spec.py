@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from apps.applications.secrets import MASK
 from apps.applications.spec import Parsed, as_spec, parse, with_port
 from apps.errors import Invalid
-from scheduler.model import Distinct, HealthCheck, OnFailure, PlacementRules, Resources, Route, Spec, UpdatePolicy
+from scheduler.model import (
+    Distinct,
+    HealthCheck,
+    OnFailure,
+    PlacementRules,
+    Resources,
+    Route,
+    Spec,
+    Strategy,
+    UpdatePolicy,
+)
 
 DIGEST = "sha256:" + "0" * 64
 LEAST = {"name": "web", "image": "registry.test/web:1"}
@@ -63,7 +73,7 @@ def test_a_full_spec_is_read_field_by_field() -> None:
         health=HealthCheck("/health?deep=1", ("true",), 0.5, 0.25, 5, 2, 60.0),
         routes=(Route("web.test", "/api"), Route("web.test", "/")),
         placement=PlacementRules(("zone",), ("disk == ssd",), ("zone in (a, b)",), Distinct.REQUIRED),
-        update=UpdatePolicy(2, 1, OnFailure.HOLD, 600.0, 5.0, 3.0),
+        update=UpdatePolicy(Strategy.ROLLING, 2, 1, OnFailure.HOLD, 600.0, 5.0, 3.0),
     )
 
 

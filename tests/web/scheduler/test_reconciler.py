@@ -344,3 +344,53 @@ def test_dying_at_any_commit_of_a_deploy_leaves_no_orphan_and_no_duplicate(sim, 
     sim.converge()
     sim.check_settled()
     assert {i.release.number for i in running(app)} == {2}
+
+
+def test_a_recreated_app_never_has_two_instances_at_once(sim, group):
+    app = deployed(sim, group, replicas=1, update={"strategy": "recreate"})
+    build.deploy(app, replicas=1, env={"A": "1"}, update={"strategy": "recreate"})
+    for _ in range(40):
+        sim.round()
+        sim.pass_time(1)
+        assert len(sim.engine.containers()) <= 1
+    sim.check_settled()
+    assert {i.release.number for i in running(app)} == {2}
+
+
+def test_blue_green_moves_the_traffic_at_once_and_back_at_once(sim, group):
+    spec = {"replicas": 2, "update": {"strategy": "blue_green", "keep": "30s"}}
+    app = deployed(sim, group, **spec)
+    blue = sim.routed(app)
+    build.deploy(app, env={"A": "1"}, **spec)
+    for _ in range(20):
+        sim.round()
+        sim.pass_time(1)
+        now = sim.routed(app)
+        assert len(now) == 2
+        assert now == blue or not now & blue
+    green = sim.routed(app)
+    assert not green & blue
+    assert last_operation().status == OperationStatus.SUCCEEDED
+    assert len(running(app)) == 4
+    made = [method for method, _ in sim.engine.history].count("create")
+    services.rollback(None, App.objects.get(pk=app.pk), 1)
+    sim.round()
+    sim.round()
+    assert sim.routed(app) == blue
+    sim.converge()
+    sim.check_settled()
+    assert [method for method, _ in sim.engine.history].count("create") == made
+
+
+def test_a_blue_green_release_that_never_gets_healthy_gets_no_request(sim, group):
+    spec = {"replicas": 2, "update": {"strategy": "blue_green"}}
+    app = deployed(sim, group, **spec)
+    blue = sim.routed(app)
+    sim.engine.images.add(OTHER)
+    sim.sick_digests.add(OTHER)
+    build.deploy(app, digest=OTHER, **spec)
+    for _ in range(100):
+        sim.round()
+        sim.pass_time(1)
+        assert sim.routed(app) == blue
+    assert last_operation().status == OperationStatus.ROLLED_BACK
