@@ -35,6 +35,7 @@ from typing import Any
 
 from scheduler.etcd_base import Conflict, Store
 from scheduler.model import Edge, Endpoint, HealthCheck, Probe, Protocol, Route
+from scheduler.routing import HttpOptions, load_http, load_route
 
 APPS = "apps/"
 CLOCK = "apps/_clock"  # no group has an underscore
@@ -53,6 +54,9 @@ class AppConfig:
     health: HealthCheck
     routes: tuple[Route, ...] = ()
     slots: int = 1  # how many endpoints to expect at most: replicas and surge
+    http: HttpOptions = field(default_factory=HttpOptions)
+    cookie_key: str = ""  # what the cookies of sticky sessions are made with: the same at every edge, and secret
+    tcp_port: int = 0  # where edges serve it over TCP; 0: nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,12 @@ def load_config(text: str) -> AppConfig:
         protocol=Protocol(value["protocol"]),
         port=value["port"],
         health=HealthCheck(**{**value["health"], "command": tuple(value["health"]["command"])}),
-        routes=tuple(Route(**route) for route in value["routes"]),
+        routes=tuple(load_route(route) for route in value["routes"]),
         slots=value["slots"],
+        # what edges wrote down before there was more to say is read as well
+        http=load_http(value.get("http", {})),
+        cookie_key=value.get("cookie_key", ""),
+        tcp_port=value.get("tcp_port", 0),
     )
 
 

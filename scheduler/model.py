@@ -17,6 +17,8 @@ from datetime import datetime
 
 from scheduler.lifecycle import State
 from scheduler.reasons import Reason
+from scheduler.routing import HttpOptions
+from scheduler.routing import Route as Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,6 @@ class HealthCheck:
     failures: int = 3  # checks in a row that fail before the instance leaves the rotation
     successes: int = 1  # checks in a row that pass before it is in it
     grace: float = 30.0  # after its start, how long an instance may take to become healthy
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Route:
-    """Host and path prefix under which an edge serves an app. The path matches whole segments."""
-
-    host: str
-    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +145,8 @@ class Spec:
     resources: Resources = field(default_factory=lambda: Resources(cpu=250, memory=64 << 20, instances=1))
     health: HealthCheck = field(default_factory=HealthCheck)
     routes: tuple[Route, ...] = ()
+    http: HttpOptions = field(default_factory=HttpOptions)
+    expose: bool = False  # over TCP, at a port of the edges
     mounts: tuple[Mount, ...] = ()
     placement: PlacementRules = field(default_factory=PlacementRules)
     update: UpdatePolicy = field(default_factory=UpdatePolicy)
@@ -158,8 +154,9 @@ class Spec:
     def template(self, env_fingerprint: str) -> str:
         """A short hash of what a container is made from.
 
-        Two releases with one template need no new containers: a change of replicas, routes, placement or of
-        the edge's health check alone is applied in place. `env_fingerprint` is a keyed hash of the environment.
+        Two releases with one template need no new containers: a change of replicas, placement or of what edges
+        alone do (routes, health check, rules) is applied in place. `env_fingerprint` is a keyed hash of
+        the environment.
         """
         made_of = (
             self.digest,

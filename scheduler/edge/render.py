@@ -11,16 +11,21 @@ import re
 from collections.abc import Collection, Iterable
 
 from scheduler.discovery import dump_config, load_config
+from scheduler.edge import rules
 from scheduler.edge.backend import Backend, server
 from scheduler.edge.folder import Folder
+from scheduler.edge.rules import page
 from scheduler.model import Endpoint, Protocol
 
 QUICK = 0.25  # seconds at most between checks of a server that is down or on its way up or down
+LONGEST_LIFE = "12h"  # of a connection that outlives a reload: a websocket, a long answer
+MOST_LIVES = 50  # reloads that it outlives: each keeps a worker's memory in use
 KEEP_ALIVE = 10.0  # seconds that a client's connection may idle between requests
 USER_AGENT = "Berth"  # of health checks
 SPARE = "127.0.0.1:1 disabled"
 WRITTEN = "# Written by Berth's edge agent. Changes are lost."
 RECORD = "# app "
+PROTO_SAID = "{ req.fhdr(x-forwarded-proto) -m str http https }"
 SERVER = re.compile(r"    server s(\d+) (\S+):(\d+) # (\S+)( draining)?")
 STATE_COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
@@ -30,8 +35,11 @@ STATE_COLUMNS = (
 )
 
 
-def base(folder: Folder, bind: str, user: str) -> str:
-    """The edge's own part: everything but the apps. `user`: whom HAProxy becomes after binding; empty: nobody else."""
+def base(folder: Folder, bind: str, user: str, proxies: Collection[str] = ()) -> str:
+    """The edge's own part: everything but the apps. `user`: whom HAProxy becomes after binding; empty: nobody else.
+
+    `proxies`: networks of those in front of the edge whose word on who asked is taken.
+    """
     become = f"    user {user}\n    group {user}\n" if user else ""
     return f"""\
 {WRITTEN}
@@ -39,7 +47,9 @@ global
     log abns@{folder.hints} format raw local0 notice
     stats socket '{folder.runtime}' mode 600 level admin
     server-state-file '{folder.states}'
-    hard-stop-after 15m
+    hard-stop-after {LONGEST_LIFE}
+    mworker-max-reloads {MOST_LIVES}
+    setenv BERTH_EDGE_ADDRESS {bind.rpartition(":")[0]}
     fd-hard-limit 100000
 {become}
 defaults shared
@@ -66,26 +76,39 @@ defaults http from shared
 
 frontend http from http
     bind {bind}
-    http-request set-var(txn.path) path
-    http-request set-var(txn.app) req.fhdr(host),host_only,concat(,txn.path,/),map_beg('{folder.routes}')
+{_trust(proxies)}    http-request set-var(txn.path) path
+    http-request set-var(txn.host) req.fhdr(host),host_only
+    http-request set-var(txn.extension) path,field(-1,/),field(-1,.),lower if {{ path,field(-1,/) -m sub . }}
+    http-request set-var(txn.route) var(txn.extension),concat(:,txn.host),concat(,txn.path,/),map_beg('{folder.routes}')
+    http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg('{folder.routes}')\
+ unless {{ var(txn.route) -m found }}
+    http-request set-var(txn.app) var(txn.route),field(1,/)
     http-request return status 404 content-type text/html string '{page("404 Not Found", "No app is served here.")}'\
  unless {{ var(txn.app) -m found }}
     http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Proto http unless {{ var(txn.trusted) -m bool }} {PROTO_SAID}
     http-request set-header X-Forwarded-Host %[req.fhdr(host)]
+    http-request del-header Forwarded
+    http-request del-header X-Forwarded-Prefix
     http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
     use_backend %[var(txn.app)]
 """
 
 
-def page(title: str, text: str) -> str:
-    return f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{text}</p><hr><p>Berth</p>"
+def _trust(proxies: Collection[str]) -> str:
+    """Who asks is whom the last trusted proxy has seen; all that comes after goes by that."""
+    if not proxies:
+        return ""
+    return f"""\
+    http-request set-var(txn.trusted) bool(true) if {{ src {" ".join(proxies)} }}
+    http-request set-src req.hdr_ip(x-forwarded-for,-1) if {{ var(txn.trusted) -m bool }}
+"""
 
 
 def backend(wanted: Backend) -> str:
     """An app's whole file."""
     slots = "".join(f"    server {server(n)} {_server(held)}\n" for n, held in enumerate(wanted.slots))
-    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{_head(wanted)}{slots}"
+    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{rules.before(wanted)}{_head(wanted)}{slots}"
 
 
 def _head(wanted: Backend) -> str:
@@ -105,7 +128,7 @@ def _head(wanted: Backend) -> str:
             f" hdr Host '{check_host(wanted)}' hdr User-Agent {USER_AGENT}",
             "http-check expect status 200-299",
         ]
-    return "\n    ".join(lines) + "\n"
+    return "\n    ".join((*lines, *rules.lines(wanted))) + "\n"
 
 
 def check_host(wanted: Backend) -> str:
@@ -141,12 +164,16 @@ def routes(backends: Iterable[Backend]) -> str:
     """The map from host and path prefix to backend; HAProxy takes the longest prefix that matches.
 
     Each key ends in a slash, and so does what is looked up, so only whole segments match. Of two apps that claim one
-    route the first by name has it.
+    route the first by name has it. Routes by extension have keys of their own, which are looked up first.
     """
     keys: dict[str, str] = {}
     for each in sorted(backends, key=lambda each: each.name):
-        for route in each.config.routes if each.config.protocol is Protocol.HTTP else ():
-            keys.setdefault(f"{route.host}{route.path.rstrip('/')}/", each.name)
+        for number, route in enumerate(each.config.routes if each.config.protocol is Protocol.HTTP else ()):
+            key, value = f"{route.host}{route.path.rstrip('/')}/", rules.route_value(each.name, number, route)
+            for extension in route.extensions:
+                keys.setdefault(f"{extension}:{key}", value)
+            if not route.extensions:
+                keys.setdefault(key, value)
     return "".join(f"{key} {name}\n" for key, name in sorted(keys.items()))
 
 

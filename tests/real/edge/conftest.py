@@ -6,6 +6,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from scheduler import discovery
 from scheduler.discovery import AppConfig, Report
 from scheduler.etcd import Etcd, EtcdError
 from scheduler.model import Endpoint, HealthCheck, Probe, Protocol, Route
+from scheduler.routing import HttpOptions
 from tests import services
 from tests.real.edge.server import Load, Server, get
 from tests.services import EdgeAgent, wait_until
@@ -20,10 +22,16 @@ from tests.services import EdgeAgent, wait_until
 CHECK = HealthCheck(interval=0.2, timeout=0.5, failures=2)
 
 
-def config(*hosts: str, slots: int = 2, health: HealthCheck = CHECK, protocol: Protocol = Protocol.HTTP) -> AppConfig:
-    """A host may be followed by a path."""
-    routes = [Route(host.partition("/")[0], f"/{host.partition('/')[2]}") for host in hosts]
-    return AppConfig(protocol, 80, health, tuple(routes), slots)
+def config(
+    *hosts: str | Route, slots: int = 2, health: HealthCheck = CHECK, protocol: Protocol = Protocol.HTTP, **more: Any
+) -> AppConfig:
+    """A host may be followed by a path. `more`: options of HTTP, or of the app itself."""
+    routes = [
+        host if isinstance(host, Route) else Route(host.partition("/")[0], f"/{host.partition('/')[2]}")
+        for host in hosts
+    ]
+    app = {name: more.pop(name) for name in ("cookie_key", "tcp_port") if name in more}
+    return AppConfig(protocol, 80, health, tuple(routes), slots, HttpOptions(**more), **app)
 
 
 def endpoint(instance: str, server: Server, draining: bool = False) -> Endpoint:

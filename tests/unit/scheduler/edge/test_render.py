@@ -28,6 +28,7 @@ backend team.shop from http
     option httpchk
     http-check send meth GET uri '/' ver HTTP/1.1 hdr Host 'shop.test' hdr User-Agent Berth
     http-check expect status 200-299
+    timeout server 60000ms
     server s1 10.0.0.1:8080 # 0-1
     server s2 127.0.0.1:1 disabled
     server s3 10.0.0.2:8080 # 1-3 draining

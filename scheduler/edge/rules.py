@@ -1,0 +1,135 @@
+"""What an edge does with the requests of one app: the rules of its backend. Pure; from values that passed `grammar`.
+
+They lie in the app's own section, so a request passes those of its app alone, however many apps there are.
+Where a route has rules of its own, the map of routes has told which route it was (`txn.route`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from scheduler.discovery import AppConfig
+from scheduler.edge.backend import Backend
+from scheduler.model import Protocol
+from scheduler.routing import Headers, Route
+
+WORDS_A_LINE = 32  # HAProxy takes at most 64 words
+COOKIE = "berth-instance"
+
+
+def route_value(backend: str, number: int, route: Route) -> str:
+    """What the map of routes says of a route: the backend, and which of its routes it is if that matters."""
+    return backend if route.plain else f"{backend}/{number}"
+
+
+def before(wanted: Backend) -> str:
+    """Sections that the backend's own refers to."""
+    text = ""
+    if wanted.config.http.users:
+        text += f"userlist {wanted.name}\n"
+        text += "".join(f"    user '{name}' password '{hashed}'\n" for name, hashed in wanted.config.http.users)
+    if wanted.config.tcp_port:
+        # no group's name and app's name make this one: an app's name begins with a letter
+        text += f"frontend tcp.{wanted.config.tcp_port} from tcp\n"
+        text += f'    bind "${{BERTH_EDGE_ADDRESS}}:{wanted.config.tcp_port}"\n    default_backend {wanted.name}\n'
+    return text
+
+
+def lines(wanted: Backend) -> Iterator[str]:
+    """Lines of the backend, in the order in which they count: who is let in comes before what is done for them."""
+    config, http = wanted.config, wanted.config.http
+    if config.protocol is not Protocol.HTTP:
+        return
+    yield f"timeout server {max(1, round(http.timeout * 1000))}ms"
+    if http.error_text:
+        for status, title in ((502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout")):
+            yield f"http-error {_answer(status, title, http.error_text)}"
+    if http.sticky:
+        yield f"cookie {COOKIE} insert indirect nocache httponly dynamic attr SameSite=Lax"
+        yield f"dynamic-cookie-key {config.cookie_key or wanted.name}"
+    if http.allow:
+        for networks in _groups(http.allow):
+            yield f"acl allowed src {' '.join(networks)}"
+        yield f"http-request return {_answer(403, 'Forbidden', 'Not from where you are.')} unless allowed"
+    if http.rate:
+        yield "stick-table type ipv6 size 100k expire 10s store http_req_rate(1s)"
+        yield "http-request track-sc0 src"
+        too_many = _answer(429, "Too Many Requests", "Try again in a moment.")
+        yield f"http-request return {too_many} hdr Retry-After 1 if {{ sc0_http_req_rate gt {http.rate} }}"
+    if http.maintenance:
+        text = http.maintenance_text or "This is being worked on, and will be back soon."
+        yield f"http-request return {_answer(503, 'Maintenance', text)} hdr Retry-After 60"
+        return
+    if http.users:
+        yield f"http-request auth realm {wanted.name} unless {{ http_auth({wanted.name}) }}"
+        yield "http-request del-header Authorization"
+    if http.max_body:
+        too_large = _answer(413, "Content Too Large", "That is too much at once.")
+        yield f"http-request return {too_large} if {{ req.body_size gt {http.max_body} }}"
+        # a body that does not say how long it is could only be cut off half way through
+        no_length = _answer(411, "Length Required", "Say how long it is.")
+        yield f"http-request return {no_length} if {{ req.hdr(transfer-encoding) -m found }}"
+    yield from _routes(wanted.name, config)
+    yield from _headers("request", http.request)
+    yield from _headers("response", http.response)
+
+
+def _routes(name: str, config: AppConfig) -> Iterator[str]:
+    for number, route in enumerate(config.routes):
+        if route.plain:
+            continue
+        this = f"{{ var(txn.route) -m str {route_value(name, number, route)} }}"
+        if (to := route.redirect) is not None:
+            scheme = to.scheme or "%[req.hdr(X-Forwarded-Proto)]"
+            host = to.host or "%[req.hdr(host)]"
+            query = "%[query]"
+            code = 308 if to.permanent else 307
+            unless = f" !{{ req.hdr(X-Forwarded-Proto) -m str {to.scheme} }}" if to.only_scheme else ""
+            if not to.path:
+                yield f"http-request redirect code {code} location '{scheme}://{host}%[pathq]' if {this}{unless}"
+            else:
+                at = f"http-request redirect code {code} location '{scheme}://{host}{_format(to.path)}"
+                yield f"{at}?{query}' if {this} {{ query -m found }}"
+                yield f"{at}' if {this}"
+        if route.rewrite:
+            prefix, target = route.path.rstrip("/"), route.rewrite.rstrip("/")
+            yield f"http-request set-header X-Forwarded-Prefix '{_format(prefix or '/')}' if {this}"
+            rest = f"%[path,bytes({len(prefix)})]" if prefix else "%[path]"
+            if target:
+                yield f"http-request set-path '{_format(target)}{rest}' if {this}"
+            elif prefix:
+                yield f"http-request set-var(txn.rest) path,bytes({len(prefix)}) if {this}"
+                yield f"http-request set-path '%[var(txn.rest)]' if {this} {{ var(txn.rest) -m beg / }}"
+                yield f"http-request set-path / if {this} !{{ var(txn.rest) -m beg / }}"
+
+
+def _headers(kind: str, headers: Headers) -> Iterator[str]:
+    for name in headers.remove:
+        yield f"http-{kind} del-header {name}"
+    for name, value in headers.set:
+        yield f"http-{kind} set-header {name} {quoted(_format(value))}"
+
+
+def _answer(status: int, title: str, text: str) -> str:
+    return f"status {status} content-type text/html string '{page(f'{status} {title}', text)}'"
+
+
+def _groups(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(words), WORDS_A_LINE):
+        yield words[start : start + WORDS_A_LINE]
+
+
+def _format(text: str) -> str:
+    """Text that is to come out of a log-format string as it is."""
+    return text.replace("%", "%%")
+
+
+def quoted(text: str) -> str:
+    """One word of HAProxy's configuration. Nothing means anything between single quotes but a single quote."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def page(title: str, text: str) -> str:
+    """A page of HTML without a sign that means something to HAProxy between single quotes."""
+    said = "".join(sign if sign.isascii() and (sign.isalnum() or sign in " .,") else f"&#{ord(sign)};" for sign in text)
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{said}</p><hr><p>Berth</p>"

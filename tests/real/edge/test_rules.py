@@ -1,0 +1,170 @@
+"""What an app's own rules do to requests, in a real HAProxy."""
+
+from __future__ import annotations
+
+import http.client
+import string
+
+import pytest
+
+from scheduler.model import Route
+from scheduler.routing import Headers, Redirect
+from tests.real.edge.conftest import Bench, config, endpoint
+from tests.real.edge.server import Server
+
+HOST = "shop.test"
+
+
+class Answer:
+    """One request on a connection of its own, and all of what came back."""
+
+    def __init__(
+        self, bench: Bench, path: str = "/", headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=30)
+        try:
+            method = "GET" if body is None else "POST"
+            connection.request(method, path, body=body, headers={"Host": HOST, **(headers or {})})
+            answer = connection.getresponse()
+            self.status, self.headers, self.text = answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def server(shared: Bench) -> Server:
+    return shared.server("one")
+
+
+def serve(bench: Bench, server: Server, *routes: Route, app: str = "shop", **options: object) -> None:
+    wanted = config(*(routes or (HOST,)), **options)
+    bench.applied(bench.publish(app, wanted, endpoint("0-1", server)))
+    bench.up(app, "0-1")
+
+
+def test_a_route_by_extension_comes_before_those_by_path(shared: Bench, server: Server) -> None:
+    static = shared.server("static")
+    serve(shared, server, Route(HOST), Route(HOST, "/api"))
+    serve(shared, static, Route(HOST, extensions=("css", "js")), Route(HOST, "/media"), app="static")
+    for path, name in (
+        ("/", "one"),
+        ("/a.css", "static"),
+        ("/api/deep/a.min.JS?x=y.html", "static"),
+        ("/css", "one"),
+        ("/a.css/more", "one"),
+        ("/a.html?b=.css", "one"),
+        ("/media/a.html", "static"),
+        ("/.css", "static"),
+        ("/a.css:shop.test", "one"),
+    ):
+        assert shared.get(HOST, path) == (200, name), path
+
+
+@pytest.mark.parametrize(
+    ("to", "path", "code", "location"),
+    [
+        (Redirect(host="new.test"), "/old/a?b=c%20d", 307, "http://new.test/old/a?b=c%20d"),
+        (Redirect("https", "new.test", permanent=True), "/old", 308, "https://new.test/old"),
+        (Redirect(path="/n%41/x"), "/old/a", 307, "http://shop.test/n%41/x"),
+        (Redirect("https", path="/new"), "/old/a?b=c", 307, "https://shop.test/new?b=c"),
+        (Redirect("https"), "/old/a?b", 307, "https://shop.test/old/a?b"),
+    ],
+)
+def test_a_redirect_changes_what_it_names_and_keeps_the_rest(
+    shared: Bench, server: Server, to: Redirect, path: str, code: int, location: str
+) -> None:
+    serve(shared, server, Route(HOST), Route(HOST, "/old", redirect=to))
+    answer = Answer(shared, path)
+    assert (answer.status, answer.headers["Location"]) == (code, location)
+    assert Answer(shared, "/older").status == 200
+
+
+def test_a_redirect_of_the_scheme_sends_nobody_who_has_it(shared: Bench, server: Server) -> None:
+    serve(shared, server, Route(HOST, redirect=Redirect("http")))
+    assert Answer(shared).status == 200
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rewrite", "path", "seen"),
+    [
+        ("/api", "/", "/api", "/"),
+        ("/api", "/", "/api/", "/"),
+        ("/api", "/", "/api/users/1?q=%2F", "/users/1?q=%2F"),
+        ("/api", "/v%412", "/api/users", "/v%412/users"),
+        ("/api", "/v2", "/api", "/v2"),
+        ("/", "/app", "/users?q", "/app/users?q"),
+    ],
+)
+def test_a_rewritten_path_has_another_prefix(
+    shared: Bench, server: Server, prefix: str, rewrite: str, path: str, seen: str
+) -> None:
+    serve(shared, server, Route(HOST, prefix, rewrite=rewrite))
+    assert Answer(shared, path, {"X-Forwarded-Prefix": "/forged"}).status == 200
+    assert server.requests[-1] == seen
+    assert server.headers["X-Forwarded-Prefix"] == prefix
+
+
+def test_headers_arrive_as_they_were_written(shared: Bench, server: Server) -> None:
+    value = "".join(sign for sign in string.printable if sign.isprintable()).strip() + "%[src] %% ${HOME} \\n'"
+    request = Headers((("X-Stage", value), ("X-Two", "2")), ("Cookie",))
+    response = Headers((("X-Frame-Options", "DENY"), ("X-All", value)), ("Server",))
+    serve(shared, server, request=request, response=response)
+    answer = Answer(shared, headers={"Cookie": "a=b", "X-Two": "1"})
+    assert server.headers.get_all("X-Stage") == [value]
+    assert server.headers.get_all("X-Two") == ["2"]
+    assert "Cookie" not in server.headers
+    assert (answer.headers["X-Frame-Options"], answer.headers["X-All"]) == ("DENY", value)
+    assert "Server" not in answer.headers
+
+
+def test_what_a_client_forges_about_itself_does_not_arrive(shared: Bench, server: Server) -> None:
+    serve(shared, server)
+    forged = {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "Forwarded": "for=1.2.3.4"}
+    assert Answer(shared, headers=forged).status == 200
+    assert (server.headers["X-Forwarded-For"], server.headers["X-Forwarded-Proto"]) == ("127.0.0.1", "http")
+    assert "Forwarded" not in server.headers
+
+
+def test_a_client_that_asks_too_often_is_told_to_wait(shared: Bench, server: Server) -> None:
+    serve(shared, server, rate=5)
+    answers = [Answer(shared) for _ in range(12)]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert 0 < len(refused) <= 7
+    assert refused[0].headers["Retry-After"] == "1"
+    assert len(server.requests) == 12 - len(refused)
+
+
+def test_a_body_is_as_large_as_it_may_be(shared: Bench, server: Server) -> None:
+    serve(shared, server, max_body=100)
+    assert Answer(shared, body=b"x" * 100).status == 200
+    assert Answer(shared, body=b"x" * 101).status == 413
+    assert Answer(shared, headers={"Transfer-Encoding": "chunked"}, body=b"1\r\nx\r\n0\r\n\r\n").status == 411
+    assert len(server.requests) == 1
+
+
+def test_only_networks_that_are_listed_are_let_in(shared: Bench, server: Server) -> None:
+    others = tuple(f"10.0.{n}.0/24" for n in range(200))
+    serve(shared, server, allow=(*others, "2001:db8::/32"))
+    assert Answer(shared).status == 403
+    serve(shared, server, allow=(*others, "127.0.0.0/8"))
+    assert Answer(shared).status == 200
+    assert len(server.requests) == 1
+
+
+def test_maintenance_stands_in_front_of_an_app_that_runs_on(shared: Bench, server: Server) -> None:
+    text = "Back at <b>noon</b>; 'soon' \"é\" 中 \\ #1 %[src]\nand $HOME"
+    serve(shared, server, maintenance=True, maintenance_text=text)
+    answer = Answer(shared)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+    assert "&#60;b&#62;noon" in answer.text
+    assert answer.text.isascii()
+    assert shared.get("other.test")[0] == 404
+    serve(shared, server)
+    assert Answer(shared).status == 200
+
+
+def test_an_app_without_a_healthy_instance_shows_its_own_page(shared: Bench) -> None:
+    shared.applied(shared.publish("shop", config(HOST, error_text="Sorry, we'll be back.")))
+    answer = Answer(shared)
+    assert answer.status == 503
+    assert "<p>Sorry, we&#39;ll be back.</p>" in answer.text
