@@ -14,9 +14,14 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cryptography.fernet import Fernet
+
 from cloud import embedded
 from cloud.supervisor import front
 from cloud.supervisor.specs import ROOT, joined
+
+
+EDGE_KEY = Fernet.generate_key().decode()  # what certificates are sealed with on their way to an edge
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
@@ -69,14 +74,15 @@ class EdgeAgent:
 
     def __init__(self, home: Path, etcd: tuple[str, int], prefix: str, name: str, env: dict[str, str]) -> None:
         self.home, self.folder, self.log = home, home / "edge", home / "agent.log"
-        self.port = embedded.free_port()
-        self.env = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
+        self.port, self.https_port = embedded.free_port(), embedded.free_port()
+        self.env = {**os.environ, "BERTH_EDGE_KEYS": EDGE_KEY, **env, "PYTHONPATH": str(ROOT)}
         self.argv = [
             sys.executable, "-m", "scheduler.edge",
             "--etcd", joined(etcd),
             "--prefix", prefix,
             "--name", name,
             "--http-bind", f"127.0.0.1:{self.port}",
+            "--https-bind", f"127.0.0.1:{self.https_port}",
             "--folder", str(self.folder),
         ]  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from cloud import logs
+from scheduler import tls
 from scheduler.edge import noop
 from scheduler.edge.agent import Agent
 from scheduler.edge.folder import Folder, FolderError
@@ -26,6 +27,11 @@ def main() -> int:
     given = _arguments()
     logs.configure(os.environ.get("BERTH_LOG_LEVEL", "INFO"))
     folder = Folder(given.folder.absolute())
+    try:
+        sealer = tls.Sealer(tls.keys_from())
+    except (OSError, ValueError) as error:
+        log.error("edge_failed", error=f"{tls.KEYS}: {error}")
+        return 1
     host, port = given.etcd
     etcd = Etcd(host, port, given.prefix)
     try:
@@ -34,7 +40,7 @@ def main() -> int:
             return 0
         folder.prepare()
         with folder.lock():
-            agent = Agent(folder, etcd, given.name, given.http_bind)
+            agent = Agent(folder, etcd, given.name, given.http_bind, given.https_bind, sealer)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, agent.stop)
             if given.once:
@@ -52,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prefix", default="/berth/", help="of all keys in etcd")
     parser.add_argument("--name", type=_name, required=True, help="of this edge, unlike any other's")
     parser.add_argument("--http-bind", required=True, metavar="ADDRESS:PORT", help="where HAProxy takes requests")
+    parser.add_argument("--https-bind", default="", metavar="ADDRESS:PORT", help="and where it takes encrypted ones")
     parser.add_argument("--folder", type=Path, required=True, help="for HAProxy's files and sockets")
     parser.add_argument("--once", action="store_true", help="serve what etcd says now, and end; HAProxy serves on")
     parser.add_argument("--noop", action="store_true", help="with --once: say what would be done and do nothing")

@@ -26,6 +26,7 @@ from scheduler import discovery
 from scheduler.discovery import AppConfig, Report
 from scheduler.edge.answers import Answers, earlier
 from scheduler.edge.backend import App
+from scheduler.edge.certificates import Certificates
 from scheduler.edge.firstchecks import FirstChecks
 from scheduler.edge.folder import Folder
 from scheduler.edge.haproxy import Haproxy
@@ -37,6 +38,7 @@ from scheduler.edge.state import Table, Wanted
 from scheduler.edge.verdicts import hinted
 from scheduler.etcd_base import Changes, EtcdError, Snapshot, Store
 from scheduler.model import Endpoint
+from scheduler.tls import Sealer
 
 RELOAD_PAUSE = 0.1  # seconds between reloads at least, and at least as long as the last one took
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0  # seconds, when HAProxy does not do as it is told
@@ -50,12 +52,16 @@ log = structlog.get_logger(__name__)
 
 
 class Agent:
-    def __init__(self, folder: Folder, store: Store, edge: str, bind: str) -> None:
+    def __init__(
+        self, folder: Folder, store: Store, edge: str, bind: str, https_bind: str = "", sealer: Sealer | None = None
+    ) -> None:
+        """`https_bind` empty: nothing is served encrypted. `sealer` opens what etcd has of certificates."""
         self._store, self._edge = store, edge
         self._selector = selectors.DefaultSelector()
         self._checks = FirstChecks(self._selector, lambda app, endpoint: self._passed.append((app, endpoint)))
         self._haproxy = Haproxy(folder)
-        self._serving = Serving(folder, self._haproxy, bind, self._arrived)
+        self._serving = Serving(folder, self._haproxy, bind, self._arrived, https_bind)
+        self._certificates = Certificates(folder, sealer or Sealer(())) if https_bind else None
         self._changed: set[App] = set()  # whose reports are to be written anew
         self._probes = Probes(edge, self._serving, self._haproxy, self._changed.add)
         self._answers: Answers | None = None
@@ -101,6 +107,8 @@ class Agent:
         self._work(time.monotonic())
 
     def _begin(self) -> None:
+        if self._certificates is not None:
+            self._certificates.load()
         self._serving.load()
         self._table = Table(_kept(self._serving))
         try:
@@ -148,7 +156,7 @@ class Agent:
         if now < self._retry_due:
             due.append(self._retry_due)
         else:
-            due += [self._probes.due(), self._reload_due if self._touched else None]
+            due += [self._probes.due(), self._reload_due if self._touched or self._certifying() else None]
         return max(0.0, min((at for at in due if at is not None), default=now + 1.0) - now)
 
     def _take(self, news: News) -> None:
@@ -163,6 +171,8 @@ class Agent:
         else:
             self._probes.remember(news)
             return
+        if self._certificates is not None:
+            self._certificates.take(news)
         for app in touched:
             self._touched.setdefault(app, revision)
 
@@ -177,6 +187,7 @@ class Agent:
             self._serving.align()
             self._looked |= self._serving.backends.keys()
         self._change(now)
+        self._certify(now)
         passed, self._passed = self._passed, []
         for app, endpoint in passed:
             self._serving.health_up(app, endpoint)
@@ -201,6 +212,26 @@ class Agent:
             self._done(app)
         if slow and now >= self._reload_due:
             self._reload({app: self._table.apps.get(app) for app in slow})
+
+    def _certify(self, now: float) -> None:
+        """Bring in what etcd wants of certificates otherwise than it is."""
+        certificates = self._certificates
+        if certificates is None or not certificates.pending:
+            return
+        certificates.tell(self._haproxy.runtime)
+        if not certificates.needs_reload or now < self._reload_due:
+            return
+        began = time.monotonic()
+        try:
+            certificates.reload(self._serving.reread)
+        except HaproxyRefused as error:
+            log.error("reload_refused", error=str(error))
+        ended = time.monotonic()
+        self._reload_due = ended + max(RELOAD_PAUSE, ended - began)
+
+    def _certifying(self) -> bool:
+        """Whether certificates are not served as wanted yet."""
+        return self._certificates is not None and self._certificates.pending
 
     def _reload(self, wanted: Mapping[App, Wanted | None]) -> None:
         began = time.monotonic()
@@ -243,7 +274,8 @@ class Agent:
             revision = self._touched.get(app, self._table.revision)
             self._answers.report(app, Report(revision, probes, refused) if probes or refused else None)
         self._changed.clear()
-        if not self._touched and not self._serving.in_doubt and not self._looked:
+        busy = self._touched or self._serving.in_doubt or self._looked or self._certifying()
+        if not busy:
             self._answers.applied(self._table.revision, self._table.epoch)
 
     def _end_checks(self, app: App, wanted: Wanted | None) -> None:

@@ -50,6 +50,41 @@ class Folder:
         return self.root / "reloading"
 
     @property
+    def certificates(self) -> Path:
+        """Chains with their private keys, a file each."""
+        return self.root / "certificates"
+
+    @property
+    def default(self) -> Path:
+        """The certificate for names that none is there for; its name is no certificate's of a group."""
+        return self.certificates / "default.pem"
+
+    @property
+    def crt_list(self) -> Path:
+        return self.certificates / "list"
+
+    @property
+    def certificates_record(self) -> Path:
+        """What is served of certificates besides the files, for an agent that starts."""
+        return self.certificates / "record.json"
+
+    @property
+    def certificates_behind(self) -> Path:
+        """Is there while HAProxy may not have what the files say."""
+        return self.certificates / "behind"
+
+    @property
+    def https_only(self) -> Path:
+        return self.root / "https-only.map"
+
+    @property
+    def challenges(self) -> Path:
+        return self.root / "challenges.map"
+
+    def certificate(self, name: str) -> Path:
+        return self.certificates / f"{name}.pem"
+
+    @property
     def master(self) -> Path:
         return self.root / "master.sock"
 

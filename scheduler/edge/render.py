@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from scheduler.discovery import dump_config, load_config
-from scheduler.edge import rules
+from scheduler.edge import https, rules
 from scheduler.edge.backend import Backend, server
 from scheduler.edge.folder import Folder
 from scheduler.edge.rules import page
@@ -35,12 +35,17 @@ STATE_COLUMNS = (
 )
 
 
-def base(folder: Folder, bind: str, user: str, proxies: Collection[str] = ()) -> str:
+def base(folder: Folder, bind: str, user: str, proxies: Collection[str] = (), *, https_bind: str = "") -> str:
     """The edge's own part: everything but the apps. `user`: whom HAProxy becomes after binding; empty: nobody else.
 
-    `proxies`: networks of those in front of the edge whose word on who asked is taken.
+    `proxies`: networks of those in front of the edge whose word on who asked is taken. `https_bind`: where it takes
+    encrypted requests; empty: nowhere.
     """
     become = f"    user {user}\n    group {user}\n" if user else ""
+    tls = https.settings(folder) if https_bind else ""
+    listen = https.listen(folder, https_bind) if https_bind else ""
+    answers = https.answers(folder) if https_bind else ""
+    redirects = https.redirects(folder, bind, https_bind) if https_bind else ""
     return f"""\
 {WRITTEN}
 global
@@ -51,7 +56,7 @@ global
     mworker-max-reloads {MOST_LIVES}
     setenv BERTH_EDGE_ADDRESS {bind.rpartition(":")[0]}
     fd-hard-limit 100000
-{become}
+{tls}{become}
 defaults shared
     load-server-state-from-file global
     option redispatch
@@ -76,7 +81,7 @@ defaults http from shared
 
 frontend http from http
     bind {bind}
-{_trust(proxies)}    http-request set-var(txn.path) path
+{listen}{_trust(proxies)}{answers}    http-request set-var(txn.path) path
     http-request set-var(txn.host) req.fhdr(host),host_only
     http-request set-var(txn.extension) path,field(-1,/),field(-1,.),lower if {{ path,field(-1,/) -m sub . }}
     http-request set-var(txn.route) var(txn.extension),concat(:,txn.host),concat(,txn.path,/),map_beg('{folder.routes}')
@@ -86,11 +91,12 @@ frontend http from http
     http-request return status 404 content-type text/html string '{page("404 Not Found", "No app is served here.")}'\
  unless {{ var(txn.app) -m found }}
     http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto http unless {{ var(txn.trusted) -m bool }} {PROTO_SAID}
+    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\
+ unless {{ var(txn.trusted) -m bool }} {PROTO_SAID}
     http-request set-header X-Forwarded-Host %[req.fhdr(host)]
     http-request del-header Forwarded
     http-request del-header X-Forwarded-Prefix
-    http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
+{redirects}    http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
     use_backend %[var(txn.app)]
 """
 

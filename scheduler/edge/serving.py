@@ -32,11 +32,12 @@ log = structlog.get_logger(__name__)
 class Serving:
     """The apps as files and HAProxy have them."""
 
-    def __init__(self, folder: Folder, haproxy: Haproxy, bind: str, arrived: Arrived) -> None:
+    def __init__(self, folder: Folder, haproxy: Haproxy, bind: str, arrived: Arrived, https_bind: str = "") -> None:
         self.backends: dict[App, Backend] = {}
         self.refused: dict[App, str] = {}  # why HAProxy would not have an app's config
         self.in_doubt = False  # HAProxy may not have what the files say
         self._folder, self._haproxy, self._bind, self._arrived = folder, haproxy, bind, arrived
+        self._https_bind = https_bind
 
     def load(self) -> None:
         """Read back what was served before; a file that nobody can read is dropped, etcd has what was in it."""
@@ -66,7 +67,7 @@ class Serving:
     def _refresh(self) -> bool:
         """Write those files that this version of the agent writes differently; says whether there were any."""
         files = {self._folder.app_file(each.name): render.backend(each) for each in self.backends.values()}
-        base = render.base(self._folder, self._bind, program.user())
+        base = render.base(self._folder, self._bind, program.user(), https_bind=self._https_bind)
         stale = {path: text for path, text in files.items() if path.read_text() != text}
         if not self._folder.base.exists() or self._folder.base.read_text() != base:
             staged = self._folder.staged / self._folder.base.name
@@ -130,6 +131,10 @@ class Serving:
             raise
         for each in slow:
             self._announce(each)
+
+    def reread(self) -> None:
+        """Have HAProxy read files that are not an app's. Raises `HaproxyRefused`, `HaproxyGone`."""
+        self._reload()
 
     def align(self) -> None:
         """Compare HAProxy with the files and tell it what it missed. Raises `HaproxyGone`, `HaproxyRefused`."""

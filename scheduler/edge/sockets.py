@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,22 @@ class Runtime:
     def servers(self) -> str:
         """The state of all servers, cheaper than their statistics; see `standings`."""
         return self._ask("show servers state")
+
+    def renew(self, certificate: Path, pem: str) -> bool:
+        """Serve this from now on in place of what that file had; whether it does. `pem` has no empty line."""
+        said = self._ask(f"set ssl cert {certificate} <<\n{pem}")
+        if "ransaction" not in said:
+            return False
+        if "Success!" in self._ask(f"commit ssl cert {certificate}"):
+            return True
+        self._ask(f"abort ssl cert {certificate}")
+        return False
+
+    def change_map(self, file: Path, added: Mapping[str, str], gone: Iterable[str]) -> bool:
+        """Add to a map and take from it; whether all of it was done. Keys and values have no spaces."""
+        commands = [f"add map {file} {key} {value}" for key, value in added.items()]
+        commands += [f"del map {file} {key}" for key in gone]
+        return not any(answer.strip() for answer in _talk(self._path, _lines(commands)))
 
     def _ask(self, command: str) -> str:
         return "".join(_talk(self._path, [command]))
