@@ -21,7 +21,14 @@ from pathlib import Path
 from cloud.embedded import free_port
 from cloud.supervisor.specs import ROOT
 
-PORTS = ("BERTH_PORT", "BERTH_HTTP_PORT", "BERTH_ETCD_PORT", "BERTH_ETCD_PEER_PORT", "BERTH_REGISTRY_PORT")
+PORTS = (
+    "BERTH_PORT",
+    "BERTH_HTTP_PORT",
+    "BERTH_HTTPS_PORT",
+    "BERTH_ETCD_PORT",
+    "BERTH_ETCD_PEER_PORT",
+    "BERTH_REGISTRY_PORT",
+)
 
 
 def main() -> None:

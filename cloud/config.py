@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOG_LEVEL = ("DEBUG|INFO|WARNING|ERROR", "DEBUG, INFO, WARNING or ERROR")
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 UNIX_PATH_LIMIT = 107  # bytes that the kernel takes as the path of a unix socket
 
 
@@ -28,6 +29,7 @@ class Config:
     port: int  # BERTH_PORT: the panel and the API
     http_bind: str  # BERTH_HTTP_BIND: address of the edge
     http_port: int  # BERTH_HTTP_PORT: the edge
+    https_port: int  # BERTH_HTTPS_PORT: the edge, encrypted; 0: not at all
     allowed_hosts: tuple[str, ...]  # BERTH_HOSTS: names that the panel answers to
     debug: bool  # BERTH_DEBUG
     log_level: str  # BERTH_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR
@@ -44,6 +46,10 @@ class Config:
     edge: str  # BERTH_EDGE: this edge's name
     secret_key: str  # BERTH_SECRET_KEY; made at the first start
     env_keys: tuple[str, ...]  # BERTH_ENV_KEYS: what environment values are encrypted with, newest first
+    edge_keys: tuple[str, ...]  # BERTH_EDGE_KEYS: what certificates are sealed with for the edges, newest first
+    acme_directory: str  # BERTH_ACME_DIRECTORY: URL of the certificate authority
+    acme_email: str  # BERTH_ACME_EMAIL: whom it writes to; empty: nobody
+    acme_ca: str  # BERTH_ACME_CA: file with what its own certificate is checked against; empty: the usual
     installation: str  # BERTH_INSTALLATION: what Berth's things on an engine are labelled with
 
     @property
@@ -125,6 +131,10 @@ class _Reader:
             raise ConfigError(f"{name}: expected a port from 1 to 65535, got {value!r}")
         return int(value)
 
+    def port_or_none(self, name: str, default: int) -> int:
+        """0 where the setting is there and says 0 or nothing."""
+        return 0 if self.environment.get(name) in ("", "0") else self.port(name, default)
+
     def switch(self, name: str) -> bool:
         return self.text(name, "0", "0|1|true|false", "1 or 0").lower() in ("1", "true")
 
@@ -155,6 +165,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Config:
         port=value.port("BERTH_PORT", 8000),
         http_bind=value.text("BERTH_HTTP_BIND", "*"),
         http_port=value.port("BERTH_HTTP_PORT", 8080),
+        https_port=value.port_or_none("BERTH_HTTPS_PORT", 8443),
         allowed_hosts=value.names("BERTH_HOSTS", "localhost", "127.0.0.1", "[::1]"),
         debug=value.switch("BERTH_DEBUG"),
         log_level=value.text("BERTH_LOG_LEVEL", "INFO", *LOG_LEVEL),
@@ -171,6 +182,10 @@ def read(environment: Mapping[str, str] = os.environ) -> Config:
         edge=value.text("BERTH_EDGE", "edge", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", "lower-case letters and digits"),
         secret_key=value.secret("BERTH_SECRET_KEY") or _made(home, "secret-key"),
         env_keys=tuple((value.secret("BERTH_ENV_KEYS") or _made(home, "env-keys")).replace(",", " ").split()),
+        edge_keys=tuple((value.secret("BERTH_EDGE_KEYS") or _made(home, "edge-keys")).replace(",", " ").split()),
+        acme_directory=value.url("BERTH_ACME_DIRECTORY", "https") or LETS_ENCRYPT,
+        acme_email=value.text("BERTH_ACME_EMAIL", "", r"[^\s,@]+@[^\s,@]+", "an address like ops@example.com"),
+        acme_ca=value.text("BERTH_ACME_CA"),
         installation=value.text("BERTH_INSTALLATION", _made(home, "installation"), "[0-9a-f]{6}", "six hex digits"),
     )
     if len(os.fsencode(config.redis_socket)) > UNIX_PATH_LIMIT and not config.redis_url:

@@ -20,7 +20,6 @@ from cloud import embedded
 from cloud.supervisor import front
 from cloud.supervisor.specs import ROOT, joined
 
-
 EDGE_KEY = Fernet.generate_key().decode()  # what certificates are sealed with on their way to an edge
 
 

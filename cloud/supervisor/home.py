@@ -40,6 +40,7 @@ def prepare(config: Config) -> None:
         raise ConfigError(f"BERTH_HOME: {error}") from error
     _keep(config.secrets / "secret-key", lambda: secrets.token_urlsafe(48))
     _keep(config.secrets / "env-keys", lambda: base64.urlsafe_b64encode(os.urandom(32)).decode())  # a Fernet key
+    _keep(config.secrets / "edge-keys", lambda: base64.urlsafe_b64encode(os.urandom(32)).decode())  # likewise
     _keep(config.secrets / "installation", lambda: secrets.token_hex(3))
     _keep(config.secrets / "admin", lambda: secrets.token_urlsafe(12))
 

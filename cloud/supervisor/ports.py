@@ -25,6 +25,8 @@ class Owner:
 def wanted(config: Config) -> list[tuple[str, str, int]]:
     """Setting, address and port of everything that `up` will listen on."""
     ports = [("BERTH_PORT", config.bind, config.port), ("BERTH_HTTP_PORT", config.http_bind, config.http_port)]
+    if config.https_port:
+        ports.append(("BERTH_HTTPS_PORT", config.http_bind, config.https_port))
     if not config.etcd:
         ports.append(("BERTH_ETCD_PORT", "127.0.0.1", config.etcd_port))
         ports.append(("BERTH_ETCD_PEER_PORT", "127.0.0.1", config.etcd_peer_port))
@@ -36,7 +38,7 @@ def wanted(config: Config) -> list[tuple[str, str, int]]:
 def check(config: Config) -> None:
     """Raise `ConfigError` for a port that something else has, or that two settings name.
 
-    The edge's port may be held by our own HAProxy, which served on while Berth was down.
+    The edge's ports may be held by our own HAProxy, which served on while Berth was down.
     """
     seen: dict[int, str] = {}
     for name, bind, port in wanted(config):

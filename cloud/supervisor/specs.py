@@ -66,6 +66,7 @@ def processes(config: Config) -> list[Spec]:
         "--prefix", config.etcd_prefix,
         "--name", config.edge,
         "--http-bind", f"{config.http_bind}:{config.http_port}",
+        "--https-bind", f"{config.http_bind}:{config.https_port}" if config.https_port else "",
         "--folder", str(config.home / "edge"),
     )  # fmt: skip
     return [
@@ -73,8 +74,17 @@ def processes(config: Config) -> list[Spec]:
         Spec("worker", (*MANAGE, "worker"), grace=15, forked=True),
         Spec("beat", (*MANAGE, "beat"), forked=True),
         Spec("observer", (*MANAGE, "observer"), forked=True),
-        Spec("edge", edge, lambda: listens(front), address=f"{config.http_bind}:{config.http_port}"),
+        Spec(
+            "edge", edge, lambda: listens(front), _edge_keys(config), address=f"{config.http_bind}:{config.http_port}"
+        ),
     ]
+
+
+def _edge_keys(config: Config) -> Mapping[str, str]:
+    """What opens certificates, as a file where the first start made one: an environment is easier to look into."""
+    if any(os.environ.get(name) for name in ("BERTH_EDGE_KEYS", "BERTH_EDGE_KEYS_FILE")):
+        return {}  # inherited as it is
+    return {"BERTH_EDGE_KEYS_FILE": str(config.secrets / "edge-keys")}
 
 
 def joined(address: tuple[str, int]) -> str:

@@ -20,7 +20,14 @@ from cloud.supervisor.identity import Identity
 from cloud.supervisor.specs import ROOT
 from tests.services import wait_until
 
-PORTS = ("BERTH_PORT", "BERTH_HTTP_PORT", "BERTH_ETCD_PORT", "BERTH_ETCD_PEER_PORT", "BERTH_REGISTRY_PORT")
+PORTS = (
+    "BERTH_PORT",
+    "BERTH_HTTP_PORT",
+    "BERTH_HTTPS_PORT",
+    "BERTH_ETCD_PORT",
+    "BERTH_ETCD_PEER_PORT",
+    "BERTH_REGISTRY_PORT",
+)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,14 @@ from tests.services import listens, wait_until
 
 
 def read(home: Path, **more: str) -> config.Config:
-    names = ("BERTH_PORT", "BERTH_HTTP_PORT", "BERTH_ETCD_PORT", "BERTH_ETCD_PEER_PORT", "BERTH_REGISTRY_PORT")
+    names = (
+        "BERTH_PORT",
+        "BERTH_HTTP_PORT",
+        "BERTH_HTTPS_PORT",
+        "BERTH_ETCD_PORT",
+        "BERTH_ETCD_PEER_PORT",
+        "BERTH_REGISTRY_PORT",
+    )
     return config.read({"BERTH_HOME": str(home), **{name: str(free_port()) for name in names}, **more})
 
 

@@ -188,7 +188,7 @@ def test_certificates_stay_when_etcd_is_wiped_and_when_the_agent_starts_again(be
     made = make("shop.test")
     publish(bench, shop=of(made, "shop.test", https_only=True))
     bench.agent.kill()
-    bench.etcd.write({}, [key for key in bench.etcd.keys("apps/")])
+    bench.etcd.write({}, list(bench.etcd.keys("apps/")))
     bench.agent.start()
     wait_until(lambda: bench.logged("haproxy_adopted"), "HAProxy is adopted")
     bench.applied(bench.publish("shop", config("shop.test")))

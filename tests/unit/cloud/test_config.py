@@ -35,6 +35,11 @@ def test_given_addresses_take_the_place_of_embedded_ones(tmp_path: Path) -> None
     assert berth.database == "postgres://berth@db/berth"
 
 
+@pytest.mark.parametrize(("given", "port"), [(None, 8443), ("443", 443), ("0", 0), ("", 0)])
+def test_https_has_a_port_unless_it_is_told_to_have_none(tmp_path: Path, given: str | None, port: int) -> None:
+    assert read(tmp_path, **({} if given is None else {"BERTH_HTTPS_PORT": given})).https_port == port
+
+
 def test_secrets_that_the_first_start_made_are_read_from_home(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "env-keys").write_text("new,old\n")

@@ -19,7 +19,7 @@ def read(path: Path) -> config.Config:
 def test_secrets_are_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:
     home.prepare(read(tmp_path / "home"))
     made = {path.name: path.read_text() for path in (tmp_path / "home" / "secrets").iterdir()}
-    assert set(made) == {"secret-key", "env-keys", "installation", "admin"}
+    assert set(made) == {"secret-key", "edge-keys", "env-keys", "installation", "admin"}
     for name in made:
         assert stat.S_IMODE((tmp_path / "home" / "secrets" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
