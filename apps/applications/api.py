@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -25,8 +26,10 @@ from apps.applications.spec_schema import APP_CHANGES, NEW_APP
 from apps.errors import Conflict, NotFound, invalid
 from apps.groups.models import Role
 from apps.groups.permissions import get_group
+from apps.operations import report
 from apps.operations.api import OperationSerializer, accepted
 from apps.operations.models import Operation
+from apps.operations.permissions import get_operation
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
 from apps.rest.serializers import Body, NoBody
 from apps.rest.views import Resource
@@ -165,6 +168,14 @@ class Instances(AppResource):
         gone = request.query_params.get("gone", "false").lower() in ("", "1", "true")
         rows = self.app().instances.select_related("release", "node").filter(gone_at__isnull=not gone)
         return answer_page(request, rows, InstanceSerializer, ["generation"], newest_first=gone)
+
+
+class OperationInstances(Resource):
+    @extend_schema(operation_id="operations_instances", parameters=PARAMETERS, responses=page_of(InstanceSerializer))
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """The instances that came or went during an operation, with the moments of their steps."""
+        rows = report.instances(get_operation(self.user, id))
+        return answer_page(request, rows, InstanceSerializer, ["generation"])
 
 
 class InstanceDetail(AppResource):

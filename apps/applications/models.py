@@ -144,7 +144,10 @@ class Instance(models.Model):
 
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
-    healthy_at = models.DateTimeField(null=True, blank=True)
+    healthy_at = models.DateTimeField(null=True, blank=True)  # when it first was
+    draining_at = models.DateTimeField(null=True, blank=True)  # no new sessions from here on
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # taken out of the edges' configuration
+    stopping_at = models.DateTimeField(null=True, blank=True)  # every edge had done so, and it was told to stop
     gone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

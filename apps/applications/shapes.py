@@ -90,6 +90,9 @@ class InstanceSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     healthy_at = serializers.DateTimeField(allow_null=True)
+    draining_at = serializers.DateTimeField(allow_null=True, help_text="It got no new sessions from here on")
+    withdrawn_at = serializers.DateTimeField(allow_null=True, help_text="It was taken out of the edges' configuration")
+    stopping_at = serializers.DateTimeField(allow_null=True, help_text="Every edge had done so; it was told to stop")
     gone_at = serializers.DateTimeField(allow_null=True)
 
 

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.groups.models import Role
 from apps.groups.permissions import allows, role_in
-from apps.operations import services
+from apps.operations import report, services
 from apps.operations.models import Operation
 from apps.operations.permissions import get_operation
 from apps.panel.page import Action, Context, LivePage
+
+MOST_INSTANCES = 100  # on the page; the API has them all
 
 
 def steps_of(operation: Operation) -> list[dict[str, Any]]:
@@ -48,6 +50,7 @@ class OperationPage(LivePage):
         return {
             "operation": operation,
             "steps": steps_of(operation),
+            "instances": report.instances(operation)[:MOST_INSTANCES],
             "may_cancel": cancellable(operation) and allows(role, Role.DEVELOPER),
         }
 

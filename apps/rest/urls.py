@@ -84,6 +84,7 @@ urlpatterns = [
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
     path("operations", operations.Operations.as_view(), name="operations"),
     path("operations/<uuid:id>", operations.OperationDetail.as_view(), name="operation"),
+    path("operations/<uuid:id>/instances", applications.OperationInstances.as_view(), name="operation-instances"),
     path("operations/<uuid:id>/cancel", operations.OperationCancel.as_view(), name="cancel"),
     path("events", events.Events.as_view(), name="events"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),

@@ -60,6 +60,10 @@ def _move(app: AppState, move: Move, now: datetime) -> bool:
         changes |= {"endpoint_revision": None, "failed": move.failed}
     if move.to is State.HEALTHY and move.instance.healthy_at is None:
         changes["healthy_at"] = now
+    if move.to is State.DRAINING:
+        changes["draining_at"] = now
+    elif move.to is State.WITHDRAWN:
+        changes["withdrawn_at"] = now
     row = Instance.objects.filter(id=move.instance.id, state__in=sources(move.to))
     if not row.update(**changes):
         return False

@@ -43,7 +43,12 @@ def start_failed(instance_id: int, reason: Reason, now: datetime, *, failed: boo
     with transaction.atomic():
         row = Instance.objects.select_related("app", "group", "node").get(id=instance_id)
         changed = Instance.objects.filter(id=instance_id, state=State.ASSIGNED).update(
-            state=State.WITHDRAWN, since=now, reason=reason.as_dict(), failed=failed, endpoint_revision=None
+            state=State.WITHDRAWN,
+            since=now,
+            withdrawn_at=now,
+            reason=reason.as_dict(),
+            failed=failed,
+            endpoint_revision=None,
         )
         if changed:
             Node.objects.filter(id=row.node_id).update(changed_at=Now())
@@ -53,7 +58,7 @@ def start_failed(instance_id: int, reason: Reason, now: datetime, *, failed: boo
 def stop_sent(instance_id: int, now: datetime) -> None:
     """The instance was told to stop."""
     changed = Instance.objects.filter(id=instance_id, state__in=sources(State.STOPPING))
-    changed.update(state=State.STOPPING, since=now)
+    changed.update(state=State.STOPPING, since=now, stopping_at=now)
 
 
 def gone(instance_id: int, now: datetime) -> None:

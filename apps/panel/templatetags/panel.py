@@ -23,6 +23,7 @@ from django.utils.translation import gettext
 from apps.applications.models import Route
 from apps.events.messages import reason_text, sentence
 from apps.events.models import Event
+from apps.operations.models import Operation
 from apps.panel import words
 from apps.panel.explained import explained
 from apps.panel.regions import render_region
@@ -120,6 +121,14 @@ def since(at: datetime | None, until: datetime | None = None) -> SafeString:
     if at is None:
         return format_html("{}", "–")
     return _moment(at, span(((until or timezone.now()) - at).total_seconds()))
+
+
+@register.simple_tag
+def after(operation: Operation, at: datetime | None) -> SafeString:
+    """When something happened, counted from an operation's beginning; nothing for what happened before it."""
+    if at is None or at < operation.created_at:
+        return format_html('<span class="text-secondary">{}</span>', "–")
+    return _moment(at, f"{(at - operation.created_at).total_seconds():.1f} s")
 
 
 def _moment(at: datetime, said: str) -> SafeString:
