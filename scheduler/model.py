@@ -14,11 +14,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from scheduler.lifecycle import State
 from scheduler.reasons import Reason
 from scheduler.routing import HttpOptions
 from scheduler.routing import Route as Route
+
+if TYPE_CHECKING:
+    from scheduler.placement.values import Constraints, Preference
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,8 @@ class Spec:
     expose: bool = False  # over TCP, at a port of the edges
     mounts: tuple[Mount, ...] = ()
     placement: PlacementRules = field(default_factory=PlacementRules)
+    constraints: Constraints | None = None  # beyond `placement`; apps are named as in their group
+    preferences: tuple[Preference, ...] = ()  # likewise
     update: UpdatePolicy = field(default_factory=UpdatePolicy)
 
     def template(self, env_fingerprint: str) -> str:

@@ -27,7 +27,7 @@ def changes(before: Release, after: Release) -> list[Change]:
     found = [
         Change(path, old.get(path, NOTHING), new.get(path, NOTHING))
         for path in sorted(old.keys() | new.keys())
-        if old.get(path) != new.get(path)
+        if old.get(path, NOTHING) != new.get(path, NOTHING)
     ]
     if before.digest != after.digest and before.spec["image"] == after.spec["image"]:
         found.append(Change("digest", before.digest[-12:], after.digest[-12:]))
@@ -54,5 +54,7 @@ def _text(value: Any) -> str:
             return ", ".join(_text(item) for item in items)
         case {"host": host, "path": path}:
             return f"{host}{path}"
+        case Mapping():
+            return " ".join(f"{name}={_text(inner)}" for name, inner in value.items())
         case _:
             return str(value)

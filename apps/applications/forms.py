@@ -16,6 +16,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from apps.applications.fields import CommandField, LinesField, NumberField, SpecField
+from apps.applications.placement_fields import AffinitiesField, LimitsField, PreferencesField, TolerationsField
 from apps.applications.spec import parse
 from apps.errors import FieldError
 from apps.panel.forms import PanelForm
@@ -42,6 +43,12 @@ FIELDS: Mapping[str, str] = {
     "placement.require": "require",
     "placement.prefer": "prefer",
     "placement.distinct_nodes": "distinct_nodes",
+    "placement.max_skew": "max_skew",
+    "placement.at_most": "at_most",
+    "placement.affinity": "affinity",
+    "placement.anti_affinity": "anti_affinity",
+    "placement.nodes": "nodes",
+    "placement.tolerations": "tolerations",
     "update.strategy": "strategy",
     "update.max_surge": "max_surge",
     "update.max_unavailable": "max_unavailable",
@@ -86,7 +93,7 @@ class SpecForm(PanelForm):
 
     spread = LinesField(_("Spread over"), _("Labels of nodes, one a line"))
     require = LinesField(_("Require"), _("Such as disk == ssd, one a line"))
-    prefer = LinesField(_("Prefer"), _("Such as zone == a, one a line"))
+    prefer = PreferencesField(_("Prefer"), _("Such as zone == a, one a line; with a weight as the API writes it"))
     distinct_nodes = forms.ChoiceField(
         required=False,
         label=_("A node for each instance"),
@@ -96,6 +103,14 @@ class SpecForm(PanelForm):
             (Distinct.OFF.value, _("not needed")),
         ],
     )
+    max_skew = LimitsField(_("Maximum skew"), _("A label and a number: zone 1 keeps zones within one of each other"))
+    at_most = LimitsField(_("At most"), _("A label and a number: node 2 is two instances on a node"))
+    affinity = AffinitiesField(
+        _("With apps"), _("An app of the group, on the same node: api; in the same zone: api zone")
+    )
+    anti_affinity = AffinitiesField(_("Apart from apps"), _("Likewise; it holds for both apps"))
+    nodes = LinesField(_("None but these nodes"), _("Names, one a line. Empty: any"))
+    tolerations = TolerationsField(_("Tolerated taints"), _("disk=ssd, or disk whatever its value, or * for all"))
 
     strategy = forms.ChoiceField(
         required=False,
@@ -200,7 +215,7 @@ def defaults() -> dict[str, Any]:
 def _at(spec: Mapping[str, Any], path: str) -> Any:
     value: Any = spec
     for name in path.split("."):
-        value = value[name]
+        value = value.get(name)  # a release of before has no fields of today
     return value
 
 

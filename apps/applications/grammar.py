@@ -1,4 +1,4 @@
-"""What images, hosts, paths and environment names may look like. Each check returns the normal form.
+"""What names, images, hosts, paths and environment names may look like. Each check returns the normal form.
 
 These values end up in HAProxy's configuration, in engine calls and in etcd's keys, so what may be in them is listed
 and all else is refused. A check raises `Wrong`.
@@ -11,6 +11,9 @@ import re
 import idna
 from django.conf import settings
 from django.utils.translation import gettext as _
+
+from apps.errors import Problem
+from apps.fields import check_name
 
 _DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -45,6 +48,14 @@ def text(value: object, longest: int) -> str:
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise Wrong("invalid_text", _("This holds a character that no process can be given."))
     return value
+
+
+def name(value: object) -> str:
+    """The name of a group, app or node."""
+    try:
+        return check_name(value)
+    except Problem as problem:
+        raise Wrong(problem.errors[0].code, problem.errors[0].message) from None
 
 
 def image(value: object) -> str:

@@ -104,6 +104,25 @@ class Route(models.Model):
         return f"{self.host}{self.path}"
 
 
+class AntiAffinity(models.Model):
+    """An app of the same group that an app's desired release keeps apart from.
+
+    In a table of its own because it holds for both: the other one, when it is placed, looks for its name here.
+    """
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="anti_affinities")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
+    other = models.CharField(max_length=40)
+    label = models.CharField(max_length=63)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["app", "other", "label"], name="anti_affinity_once")]
+        indexes = [models.Index(fields=["group", "other"], name="anti_affinity_to")]
+
+    def __str__(self) -> str:
+        return f"{self.app} apart from {self.other} at {self.label}"
+
+
 class Instance(models.Model):
     """One container of a release, in a slot of the app. Written by `scheduler.store` alone.
 

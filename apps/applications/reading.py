@@ -22,6 +22,7 @@ class Fields:
         self._left = dict(data)
         self._path = path
         self._errors = errors
+        self._before = len(errors)
 
     def take(self, name: str, check: Check, default: Any, *, null: Any = _ABSENT, required: bool = False) -> Any:
         """The field, checked; `default` where it is absent or null, unless a null of its own means `null`."""
@@ -48,17 +49,30 @@ class Fields:
 
     def each(self, name: str, most: int) -> list[Fields]:
         """The fields of every object in the list `name`."""
+        return self.each_or(name, most, _no_object, lambda entry: entry)
+
+    def each_or(self, name: str, most: int, check: Check, read: Callable[[Fields], Any]) -> list[Any]:
+        """Every entry of the list `name`: of an object what `read` makes of its fields, else what `check` returns."""
         values = self._left.pop(name, None) or []
         if not isinstance(values, list) or len(values) > most:
             self.wrong(name, "invalid_list", _("This is a list of at most %(most)s entries.") % {"most": most})
             return []
         entries = []
         for index, value in enumerate(values):
+            at = f"{name}[{index}]"
             if isinstance(value, dict):
-                entries.append(Fields(value, f"{self._at(name)}[{index}]", self._errors))
-            else:
-                self.wrong(f"{name}[{index}]", "invalid_type", _("This is an object."))
+                entries.append(read(Fields(value, self._at(at), self._errors)))
+                continue
+            try:
+                entries.append(check(value))
+            except Wrong as wrong:
+                self.wrong(at, wrong.code, str(wrong))
         return entries
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found to be wrong so far."""
+        return len(self._errors) == self._before
 
     def wrong(self, name: str, code: str, message: str) -> None:
         self._errors.append(FieldError(self._at(name), code, message))
@@ -70,6 +84,10 @@ class Fields:
 
     def _at(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
+
+
+def _no_object(value: object) -> Any:
+    raise Wrong("invalid_type", _("This is an object."))
 
 
 def integer(low: int, high: int) -> Check:

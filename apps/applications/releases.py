@@ -1,4 +1,4 @@
-"""An app's release, routes and reservation, changed together inside the caller's transaction.
+"""An app's release, routes, anti-affinities and reservation, changed together inside the caller's transaction.
 
 Whoever changes an app locks its group first and the app after it (`lock`), and an operation last: with one order for
 everyone, requests and the loop never wait for each other in a ring.
@@ -16,12 +16,13 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.applications import secrets
-from apps.applications.models import App, Release, Route
+from apps.applications.models import AntiAffinity, App, Release, Route
 from apps.applications.spec import as_spec
 from apps.errors import Conflict, FieldError, Invalid, NotFound
 from apps.groups.models import Group
 from apps.groups.services import reserve
 from scheduler.model import Resources, Spec
+from scheduler.placement.values import Bond
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def switch(app: App, running: bool) -> None:
 
 
 def publish(app: App, content: Content, actor: User | None, *, made_from: int | None = None) -> Release:
-    """Make the app's next release and want it: number, routes, reservation. Raises `Conflict`, `Invalid`."""
+    """Make the app's next release and want it, with all that hangs on it. Raises `Conflict`, `Invalid`."""
     before = held(app)
     spec = content.value
     newest = app.releases.aggregate(newest=Max("number"))["newest"] or 0
@@ -103,6 +104,7 @@ def publish(app: App, content: Content, actor: User | None, *, made_from: int | 
     )
     reserve(app.group_id, held(app) - before)
     _set_routes(app, [(route.host, route.path) for route in spec.routes])
+    _set_anti_affinities(app, spec)
     app.save(update_fields=["release"])
     return app.release
 
@@ -125,6 +127,16 @@ def _set_routes(app: App, wanted: Sequence[tuple[str, str]]) -> None:
     except IntegrityError:  # an app of another group was faster
         _check_routes(app, wanted)
         raise
+
+
+def _set_anti_affinities(app: App, spec: Spec) -> None:
+    affinities = spec.constraints.affinities if spec.constraints else ()
+    wanted = {(one.app, one.label) for one in affinities if one.bond is Bond.APART and one.app != app.name}
+    present = {(row.other, row.label): row for row in app.anti_affinities.all()}
+    for key in present.keys() - wanted:
+        present[key].delete()
+    fresh = sorted(wanted - present.keys())
+    AntiAffinity.objects.bulk_create(AntiAffinity(app=app, group=app.group, other=o, label=at) for o, at in fresh)
 
 
 def _check_routes(app: App, wanted: Sequence[tuple[str, str]]) -> None:

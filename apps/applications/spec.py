@@ -19,12 +19,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.applications import grammar
+from apps.applications import grammar, placement_spec
 from apps.applications.grammar import Wrong
-from apps.applications.reading import Fields, choice, integer, quantity, strings, texts
+from apps.applications.reading import Fields, choice, integer, quantity, texts
 from apps.applications.secrets import MASK, masked
-from apps.errors import FieldError, Invalid, Problem
-from apps.fields import check_name
+from apps.errors import FieldError, Invalid
 from apps.quantities import (
     parse_bytes,
     parse_cpu,
@@ -34,10 +33,8 @@ from apps.quantities import (
     show_duration,
 )
 from scheduler.model import (
-    Distinct,
     HealthCheck,
     OnFailure,
-    PlacementRules,
     Protocol,
     Resources,
     Route,
@@ -45,7 +42,6 @@ from scheduler.model import (
     Strategy,
     UpdatePolicy,
 )
-from scheduler.placement import labels
 
 DEFAULT_PORT = 8080  # for an image that exposes none
 MOST_REPLICAS = 1000
@@ -53,7 +49,7 @@ MOST_ROUTES = 64
 MOST_VARIABLES = 500
 LONGEST_VALUE = 32 << 10  # characters
 LARGEST_ENV = 256 << 10  # characters of all names and values: far below what execve takes
-_HEALTH, _UPDATE, _PLACEMENT = HealthCheck(), UpdatePolicy(), PlacementRules()
+_HEALTH, _UPDATE = HealthCheck(), UpdatePolicy()
 _RESOURCES = Spec(image="", digest="").resources
 
 
@@ -77,7 +73,7 @@ def parse(data: object, previous: Parsed | None = None) -> Parsed:
         before = {name: value for name, value in previous.spec.items() if name != "env"}
         rest = _merge({"name": previous.name, **before}, rest)
     fields = Fields(rest, "", errors)
-    name = fields.take("name", _name, "", required=True)
+    name = fields.take("name", grammar.name, "", required=True)
     if previous and name and name != previous.name:
         fields.wrong("name", "immutable", _("An app keeps its name."))
     spec = _spec(fields)
@@ -118,12 +114,9 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
             grace=parse_duration(health["grace"]),
         ),
         routes=tuple(Route(route["host"], route["path"]) for route in spec["routes"]),
-        placement=PlacementRules(
-            spread=tuple(placement["spread"]),
-            require=tuple(placement["require"]),
-            prefer=tuple(placement["prefer"]),
-            distinct_nodes=Distinct(placement["distinct_nodes"]),
-        ),
+        placement=placement_spec.rules(placement),
+        constraints=placement_spec.constraints(placement),
+        preferences=placement_spec.preferences(placement),
         update=UpdatePolicy(
             strategy=Strategy(update.get("strategy", _UPDATE.strategy)),
             max_surge=update["max_surge"],
@@ -148,7 +141,7 @@ def _spec(fields: Fields) -> dict[str, Any]:
         "resources": _resources(fields.inner("resources")),
         "health": _health(fields.inner("health"), protocol),
         "routes": [_route(route) for route in fields.each("routes", MOST_ROUTES)],
-        "placement": _placement(fields.inner("placement")),
+        "placement": placement_spec.read(fields.inner("placement")),
         "update": _update(fields.inner("update")),
     }
     if spec["routes"] and protocol != Protocol.HTTP:
@@ -196,17 +189,6 @@ def _route(fields: Fields) -> dict[str, Any]:
     }
     fields.end()
     return route
-
-
-def _placement(fields: Fields) -> dict[str, Any]:
-    placement = {
-        "spread": fields.take("spread", strings(grammar.label_name, 8), list(_PLACEMENT.spread)),
-        "require": fields.take("require", strings(_expression, 32), list(_PLACEMENT.require)),
-        "prefer": fields.take("prefer", strings(_expression, 32), list(_PLACEMENT.prefer)),
-        "distinct_nodes": fields.take("distinct_nodes", choice(Distinct), _PLACEMENT.distinct_nodes.value),
-    }
-    fields.end()
-    return placement
 
 
 def _update(fields: Fields) -> dict[str, Any]:
@@ -257,21 +239,5 @@ def _merge(before: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _name(value: object) -> str:
-    try:
-        return check_name(value)
-    except Problem as problem:
-        raise Wrong(problem.errors[0].code, problem.errors[0].message) from None
-
-
 def _duration(low: float, high: float) -> Any:
     return quantity(parse_duration, show_duration, low, high)
-
-
-def _expression(value: object) -> str:
-    try:
-        return str(labels.parse(grammar.text(value, 1000)))
-    except Wrong:
-        raise
-    except ValueError as error:
-        raise Wrong("invalid_expression", str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.applications.placement_spec import HIGHEST, MOST_EXPRESSIONS, MOST_LABELS, MOST_NODES
 from apps.applications.spec import MOST_REPLICAS, MOST_ROUTES
 from apps.fields import NAME_PATTERN
 from scheduler.model import Distinct, OnFailure, Protocol, Strategy
@@ -38,8 +39,60 @@ def _count(low: int, high: int, default: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high, "default": default}
 
 
+def _list(items: dict[str, Any], most: int, **more: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items, "maxItems": most, **more}
+
+
+_NAME: dict[str, Any] = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": 40}
+_LABEL: dict[str, Any] = {"type": "string", "maxLength": 63, "example": "zone"}
+_EXPRESSIONS = _list(_EXPRESSION, MOST_EXPRESSIONS)
+_LIMITS = _list(
+    _object(label=_LABEL, most={"type": "integer", "minimum": 1, "maximum": HIGHEST}) | {"required": ["label", "most"]},
+    MOST_LABELS,
+)
+_AFFINITIES = _list(
+    _object(app=_NAME, label=_LABEL | {"default": "node"}) | {"required": ["app"]},
+    MOST_EXPRESSIONS,
+)
+_CONSTRAINTS: dict[str, dict[str, Any]] = {
+    "nodes": _list(_NAME, MOST_NODES, description="None but these; empty: any"),
+    "max_skew": _LIMITS | {"description": "No value of the label has so many instances more than the emptiest one"},
+    "at_most": _LIMITS | {"description": "Instances on one value of the label; the label “node” means on one node"},
+    "affinity": _AFFINITIES | {"description": "Only where this app of the group runs, on the same value of the label"},
+    "anti_affinity": _AFFINITIES | {"description": "Never where it runs, which holds for both of them"},
+}
+_PLACEMENT = _object(
+    spread=_list(_LABEL, MOST_LABELS, description="Wished for, not demanded"),
+    require=_EXPRESSIONS,
+    prefer=_list(
+        {
+            "oneOf": [
+                _EXPRESSION,
+                _object(
+                    weight={"type": "integer", "minimum": 1, "maximum": HIGHEST, "default": 1},
+                    require=_EXPRESSIONS,
+                    **_CONSTRAINTS,
+                ),
+            ]
+        },
+        MOST_EXPRESSIONS,
+        description="Expressions that weigh 1, and anything that can be demanded with a weight of its own",
+    ),
+    distinct_nodes={"type": "string", "enum": [d.value for d in Distinct], "default": "preferred"},
+    tolerations=_list(
+        _object(
+            key=_LABEL | {"description": "Of the taint; * is every taint"},
+            value={"type": "string", "maxLength": 63, "nullable": True, "description": "Null: whatever it is"},
+        )
+        | {"required": ["key"]},
+        MOST_EXPRESSIONS,
+    ),
+    **_CONSTRAINTS,
+)
+
+
 SPEC: dict[str, Any] = _object(
-    name={"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": 40},
+    name=_NAME,
     image={"type": "string", "maxLength": 255, "example": "registry/web:1"},
     command=_texts(32 << 10, 256) | {"description": "Instead of the image's own"},
     env={
@@ -80,12 +133,7 @@ SPEC: dict[str, Any] = _object(
         )
         | {"required": ["host"]},
     },
-    placement=_object(
-        spread={"type": "array", "items": {"type": "string"}, "maxItems": 8},
-        require={"type": "array", "items": _EXPRESSION, "maxItems": 32},
-        prefer={"type": "array", "items": _EXPRESSION, "maxItems": 32},
-        distinct_nodes={"type": "string", "enum": [d.value for d in Distinct], "default": "preferred"},
-    ),
+    placement=_PLACEMENT,
     update=_object(
         strategy={"type": "string", "enum": [s.value for s in Strategy], "default": "rolling"},
         max_surge=_count(0, MOST_REPLICAS, 1),

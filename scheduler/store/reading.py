@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from django.conf import settings
 from django.db.models import Max
@@ -34,7 +35,7 @@ from scheduler.model import (
     Strategy,
     restarted,
 )
-from scheduler.placement import Request
+from scheduler.placement import Affinity, Bond, Constraints, Request
 from scheduler.reasons import Reason, because
 
 
@@ -125,6 +126,8 @@ def _failures(app: tables.App, template: str) -> dict[int, Failures]:
 
 def request(group: str, app: str, spec: Spec, count: int) -> Request:
     """What is asked of the placement for so many more instances of an app."""
+    constraints = _in_group(spec.constraints or Constraints(), group)
+    others = _keeping_apart(group, app)
     return Request(
         app=f"{group}/{app}",
         group=group,
@@ -132,7 +135,22 @@ def request(group: str, app: str, spec: Spec, count: int) -> Request:
         count=count,
         rules=spec.placement,
         image=spec.digest,
+        constraints=replace(constraints, affinities=(*constraints.affinities, *others)),
+        preferences=tuple(replace(one, constraints=_in_group(one.constraints, group)) for one in spec.preferences),
     )
+
+
+def _in_group(constraints: Constraints, group: str) -> Constraints:
+    """The constraints with apps named as the placement knows them."""
+    affinities = tuple(replace(one, app=f"{group}/{one.app}") for one in constraints.affinities)
+    return replace(constraints, affinities=affinities)
+
+
+def _keeping_apart(group: str, app: str) -> tuple[Affinity, ...]:
+    """What other apps' anti-affinities to this one ask of it."""
+    rows = tables.AntiAffinity.objects.filter(group__name=group, other=app)
+    found = rows.values_list("app__name", "label").order_by("app__name", "label")
+    return tuple(Affinity(Bond.APART, f"{group}/{name}", label) for name, label in found)
 
 
 def network_spec(group: str) -> NetworkSpec:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from apps.applications import secrets
 from apps.applications.forms import FIELDS, SpecForm
@@ -20,6 +21,25 @@ from tests.web.seed import PASSWORD, SECRET, Seed, seed
 pytestmark = pytest.mark.django_db
 
 DIGEST = "registry/web@sha256:" + "a" * 64
+# as people write it, and as the spec has it
+PLACEMENT = {
+    "max_skew": "zone 1",
+    "at_most": "node 2\r\nzone 5",
+    "affinity": "db\r\ncache zone",
+    "anti_affinity": "batch",
+    "nodes": "n1\r\nn2",
+    "tolerations": "gpu\r\nteam=shop\r\nspot=",
+    "prefer": 'disk == ssd\r\n{"weight": 5, "affinity": [{"app": "db", "label": "zone"}]}',
+}
+PLACED = {
+    "max_skew": [{"label": "zone", "most": 1}],
+    "at_most": [{"label": "node", "most": 2}, {"label": "zone", "most": 5}],
+    "affinity": [{"app": "db", "label": "node"}, {"app": "cache", "label": "zone"}],
+    "anti_affinity": [{"app": "batch", "label": "node"}],
+    "nodes": ["n1", "n2"],
+    "tolerations": [{"key": "gpu", "value": None}, {"key": "team", "value": "shop"}, {"key": "spot", "value": ""}],
+    "prefer": ["disk == ssd", {"weight": 5, "affinity": [{"app": "db", "label": "zone"}]}],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +125,7 @@ def test_an_app_is_deployed_from_the_form(maya: Client, berth: Seed) -> None:
         "env_first": ["TOKEN", "PEM", ""],
         "env_second": ["abc", "a\r\nb", ""],
         "require": "disk == ssd\r\nzone in (a, b)",
+        **PLACEMENT,
     }
     answer = maya.post(url, form)
     assert answer.status_code == 302, answer.text
@@ -115,10 +136,36 @@ def test_an_app_is_deployed_from_the_form(maya: Client, berth: Seed) -> None:
     assert spec["resources"] == {"cpu": 0.5, "memory": "128MiB", "disk": "0B"}
     assert spec["command"] == ["serve", "--title", "My blog"]
     assert spec["placement"]["require"] == ["disk == ssd", "zone in (a, b)"]
+    assert {name: spec["placement"][name] for name in PLACED} == PLACED
+    shown = sent_by(maya.get(reverse("app-settings", args=["shop", "blog"])).text)
+    assert {name: shown[name][0].replace("\n", "\r\n") for name in PLACEMENT} == PLACEMENT
     assert spec["health"]["path"] == "/"
     assert [(route.host, route.path) for route in app.routes.all()] == [("blog.example.test", "/")]
     assert secrets.decrypt(app.release.env) == {"TOKEN": "abc", "PEM": "a\nb"}
     assert app.operations.get().created_by == berth.developer
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"max_skew": "zone"}, "required"),
+        ({"max_skew": "zone x"}, "whole number"),
+        ({"at_most": "node 0"}, "from 1 to"),
+        ({"affinity": "D B"}, "lower-case"),
+        ({"anti_affinity": "db a b"}, "letters, digits"),
+        ({"tolerations": "a b"}, "letters, digits"),
+        ({"nodes": "n1\nN2"}, "lower-case"),
+        ({"prefer": "{"}, "no expression"),
+        ({"prefer": '{"weight": 0}'}, "from 1 to"),
+    ],
+)
+def test_a_wrong_constraint_is_said_at_its_field(maya: Client, berth: Seed, typed: dict[str, str], said: str) -> None:
+    url = reverse("new-app", args=["shop"])
+    answer = maya.post(url, sent_by(maya.get(url).text) | {"name": "blog", "image": "registry/blog:2"} | typed)
+    assert answer.status_code == 422
+    [(name, text)] = typed.items()
+    assert said in answer.text.partition(f'id="id_{name}_error"')[2].partition("</div></div>")[0]
+    assert all(escape(line) in answer.text for line in text.split("\n"))
 
 
 def test_every_error_stands_at_its_field_and_what_was_typed_stays(maya: Client, berth: Seed) -> None:

@@ -23,6 +23,7 @@ from scheduler.model import (
     Strategy,
     UpdatePolicy,
 )
+from scheduler.placement.values import Affinity, AtMost, Bond, Constraints, Preference, Skew, Toleration
 
 DIGEST = "sha256:" + "0" * 64
 LEAST = {"name": "web", "image": "registry.test/web:1"}
@@ -30,7 +31,7 @@ FULL = {
     "name": "web",
     "image": "registry.test/web:1",
     "command": ["httpd", "-f"],
-    "env": {"KEY": "value"},
+    "env": {"KEY": "s3cret"},
     "port": 9000,
     "protocol": "http",
     "replicas": 3,
@@ -41,7 +42,13 @@ FULL = {
     },
     "routes": [{"host": "Web.Test", "path": "/api/"}, {"host": "web.test"}],
     "placement": {
-        "spread": ["zone"], "require": ["disk==ssd"], "prefer": ["zone in (a,b)"], "distinct_nodes": "required",
+        "spread": ["zone"], "require": ["disk==ssd"], "distinct_nodes": "required",
+        "prefer": [
+            "zone in (a,b)", {"require": ["rack==r1"]}, {"weight": 5, "affinity": [{"app": "cache", "label": "zone"}]},
+        ],
+        "nodes": ["n1", "n2"], "tolerations": [{"key": "gpu"}, {"key": "team", "value": "shop"}],
+        "max_skew": [{"label": "zone", "most": 2}], "at_most": [{"label": "node", "most": 1}],
+        "affinity": [{"app": "db"}], "anti_affinity": [{"app": "batch", "label": "rack"}],
     },
     "update": {
         "max_surge": 2, "max_unavailable": 1, "on_failure": "hold", "deadline": "10m", "drain": 5, "stop_timeout": "3s",
@@ -50,7 +57,29 @@ FULL = {
 
 # Anything that JSON can say, biased towards the names of the spec
 NAMES = st.sampled_from(
-    ["name", "image", "env", "port", "routes", "host", "path", "health", "resources", "cpu", "memory"]
+    [
+        "name",
+        "image",
+        "env",
+        "port",
+        "routes",
+        "host",
+        "path",
+        "health",
+        "resources",
+        "cpu",
+        "memory",
+        "placement",
+        "prefer",
+        "weight",
+        "affinity",
+        "app",
+        "label",
+        "most",
+        "max_skew",
+        "tolerations",
+        "key",
+    ]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from([MASK, "web"]),
@@ -62,7 +91,7 @@ ODD = st.dictionaries(st.sampled_from([*FULL, "typo"]), VALUES, max_size=6)
 
 def test_a_full_spec_is_read_field_by_field() -> None:
     parsed = parse(FULL)
-    assert parsed.env == {"KEY": "value"}
+    assert parsed.env == {"KEY": "s3cret"}
     assert as_spec(parsed.spec, DIGEST) == Spec(
         image="registry.test/web:1",
         digest=DIGEST,
@@ -72,13 +101,34 @@ def test_a_full_spec_is_read_field_by_field() -> None:
         resources=Resources(cpu=500, memory=128 << 20, disk=1 << 30, instances=1),
         health=HealthCheck("/health?deep=1", ("true",), 0.5, 0.25, 5, 2, 60.0),
         routes=(Route("web.test", "/api"), Route("web.test", "/")),
-        placement=PlacementRules(("zone",), ("disk == ssd",), ("zone in (a, b)",), Distinct.REQUIRED),
+        placement=PlacementRules(("zone",), ("disk == ssd",), ("zone in (a, b)", "rack == r1"), Distinct.REQUIRED),
+        constraints=Constraints(
+            nodes=frozenset({"n1", "n2"}),
+            tolerations=(Toleration("gpu"), Toleration("team", "shop")),
+            skews=(Skew("zone", 2),),
+            at_most=(AtMost("node", 1),),
+            affinities=(Affinity(Bond.WITH, "db"), Affinity(Bond.APART, "batch", "rack")),
+        ),
+        preferences=(Preference(Constraints(affinities=(Affinity(Bond.WITH, "cache", "zone"),)), weight=5),),
         update=UpdatePolicy(Strategy.ROLLING, 2, 1, OnFailure.HOLD, 600.0, 5.0, 3.0),
     )
 
 
 def test_what_is_left_out_is_as_the_loop_has_it() -> None:
     assert as_spec(with_port(parse(LEAST).spec, 8080), DIGEST) == Spec(image=LEAST["image"], digest=DIGEST)
+
+
+def test_a_release_of_before_has_none_of_the_constraints_of_today() -> None:
+    spec = with_port(parse(FULL).spec, None)
+    old = {name: spec["placement"][name] for name in ("spread", "require", "distinct_nodes")} | {"prefer": ["a == b"]}
+    read = as_spec({**spec, "placement": old}, DIGEST)
+    assert (read.constraints, read.preferences) == (None, ())
+
+
+def test_what_is_asked_of_nodes_needs_no_other_container() -> None:
+    spec = with_port(parse(FULL).spec, None)
+    free = with_port(parse({**FULL, "placement": {}}).spec, None)
+    assert as_spec(spec, DIGEST).template("") == as_spec(free, DIGEST).template("")
 
 
 def test_the_port_is_the_specs_own_then_the_images_then_the_usual_one() -> None:
@@ -104,7 +154,7 @@ def test_the_canonical_spec_can_be_stored_and_shows_no_value_of_the_environment(
     parsed = parse(FULL)
     assert json.loads(json.dumps(parsed.spec)) == parsed.spec
     assert parsed.spec["env"] == {"KEY": MASK}
-    assert "value" not in repr(parsed)
+    assert "s3cret" not in repr(parsed)
 
 
 @pytest.mark.parametrize("data", [LEAST, FULL])
@@ -140,7 +190,7 @@ def test_an_apps_own_state_is_not_touched_by_a_change() -> None:
     kept = json.dumps(before.spec)
     parse({"health": {"failures": 9}, "env": {"KEY": None}}, before)
     assert json.dumps(before.spec) == kept
-    assert before.env == {"KEY": "value"}
+    assert before.env == {"KEY": "s3cret"}
 
 
 @given(ODD)
