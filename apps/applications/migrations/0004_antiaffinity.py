@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('applications', '0002_strategies'),
+        ('applications', '0003_instance_moments'),
         ('groups', '0001_initial'),
     ]
 
