@@ -1,7 +1,7 @@
 """Requests that changes of an app cost: rolling deploys, scaling, rollbacks, faults in their midst, bad releases.
 
     ./berth bench rolling [--deploys 100] [--scales 100] [--rollbacks 50] [--requests 1000000] [--bad 5] [--updates 3]
-                          [--parts plain,faults,never,crash,update] [--quick]
+                          [--parts plain,faults,never,crash,flap,update] [--quick]
 
 It starts a Berth of its own and removes it afterwards. An app of four instances, each of which ends at once when it is
 told to, is under load all the time: requests on fresh and on kept connections, requests that take two seconds, and
@@ -12,8 +12,9 @@ plain   so many deploys (another environment), scale-ups and scale-downs (4 and 
         until so many requests were made
 faults  the same, and in the midst of each change one of: edge agent killed, HAProxy reloaded, worker, web, etcd killed
 never   deploys that never get healthy, until they are rolled back
-crash   deploys whose instances are healthy at first and die under load, until they are rolled back; what an instance
-        of that release answered, or held a websocket of, is `own` and not `failed`
+crash   deploys whose instances are healthy at first and die under load for good, until they are rolled back; what an
+        instance of that release answered, or held a websocket of, is `own` and not `failed`
+flap    the same with instances that their engine brings back each time
 update  24 instances, made anew by a deploy, over the bare engine's stop + create + start of the same, as many at a
         time; the median of the ratios of runs that take turns
 
@@ -33,7 +34,7 @@ from collections.abc import Callable, Iterator
 import docker
 
 from benchmarks.traffic import image, updates
-from benchmarks.traffic.app import App
+from benchmarks.traffic.app import ANY, App
 from benchmarks.traffic.faults import Faults
 from benchmarks.traffic.load import KINDS, Failure, Load, load
 from scheduler.engine.images import push
@@ -44,7 +45,7 @@ from tests.flows.installation import Berth, installation
 GROUP, HOST = "bench", "rolling.bench.localhost"
 REPLICAS, MORE = 4, 6
 DRAIN = 5.0  # seconds: longer than a slow request and a websocket last
-CRASH_AFTER = 200  # requests
+CRASH_AFTER = "200"  # requests
 CLIENTS = {"fresh": 4, "kept": 4, "slow": 2, "sockets": 2, "lasting": 1}
 PROCESSES = 2
 SPEC = {
@@ -54,6 +55,11 @@ SPEC = {
     "health": {"path": "/health", "interval": "1s", "timeout": "1s", "failures": 2, "grace": "5s"},
     "routes": [{"host": HOST}],
     "update": {"max_surge": 1, "max_unavailable": 0, "drain": f"{DRAIN:.0f}s", "stop_timeout": "5s"},
+}
+BAD = {
+    "never": {"BROKEN": "1"},
+    "crash": {"CRASH_AFTER": CRASH_AFTER, "FOR_GOOD": "1"},
+    "flap": {"CRASH_AFTER": CRASH_AFTER},
 }
 WARM = 2000  # requests before anything happens
 LISTED = 20  # kinds of failures at most
@@ -88,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=1_000_000, help="at least, of plain and of faults")
     parser.add_argument("--bad", type=int, default=5, help="deploys of each kind that is rolled back")
     parser.add_argument("--updates", type=int, default=3, help="of 24 instances")
-    parser.add_argument("--parts", default="plain,faults,never,crash,update")
+    parser.add_argument("--parts", default="plain,faults,never,crash,flap,update")
     parser.add_argument("--quick", action="store_true", help="a few of each, in some minutes")
     options = parser.parse_args()
     options.parts = options.parts.split(",")
@@ -112,7 +118,7 @@ def under_load(api: Api, berth: Berth, tag: str, options: argparse.Namespace) ->
         with load(port, HOST, [CLIENTS] * PROCESSES) as seen:
             changes(app, seen, options, Faults(berth, api, aside.path))
         report("faults", seen, app)
-    for part, env in (("never", {"BROKEN": "1"}), ("crash", {"CRASH_AFTER": str(CRASH_AFTER)})):
+    for part, env in BAD.items():
         if part in options.parts:
             with load(port, HOST, [CLIENTS] * PROCESSES) as seen:
                 own = bad_releases(app, seen, part, env, options.bad)
@@ -170,19 +176,25 @@ def planned(app: App, options: argparse.Namespace, part: str) -> Iterator[tuple[
 
 
 def bad_releases(app: App, seen: Load, part: str, env: dict[str, str], count: int) -> set[str]:
-    """Deploys that have to be rolled back; the hostnames of their instances."""
+    """Deploys that are to be rolled back, and that are by hand where Berth did not; their instances' hostnames."""
     wait_for(lambda: seen.requests > WARM)
     took, own = [], set()
+    outcomes: Counter[str] = Counter()
     for number in range(count):
+        before = app.release()
         began = time.monotonic()
         operation = app.begin("PATCH", "", {"env": {**env, "N": str(number)}})
-        release = app.release()
-        app.end(operation, "rolled_back")
+        release = operation["release"]
+        status = app.end(operation, ANY)["status"]
         took.append(time.monotonic() - began)
+        outcomes[status] += 1
+        if status != "rolled_back":
+            app.end(app.begin("POST", "/rollback", {"release": before}))
         own |= app.instances_of(release)
         there = seen.requests
         wait_for(lambda there=there: seen.requests > there + WARM)  # it serves as before
-    figure("seconds to rollback", statistics.median(took), "s", part=part, worst=round(max(took), 2), runs=count)
+    worst = round(max(took), 2)
+    figure("seconds to the end", statistics.median(took), "s", part=part, worst=worst, runs=count, **outcomes)
     return own
 
 
@@ -198,8 +210,9 @@ def report(part: str, seen: Load, app: App, own: set[str] = frozenset()) -> None
     total = sum(kinds.values()) + len(bad) + len(theirs)
     figure("requests", total, "", part=part, **kinds, kept_connections_reopened=counts["reopened"])
     figure("failed", len(bad), "requests", part=part, own=len(theirs))
-    for (kind, what), number in Counter((failure.kind, failure.what) for failure in bad).most_common(LISTED):
-        figure("failed so", number, "requests", part=part, kind=kind, what=what)
+    alike = Counter((failure.kind, failure.what, failure.instance) for failure in bad)
+    for (kind, what, instance), number in alike.most_common(LISTED):
+        figure("failed so", number, "requests", part=part, kind=kind, what=what, instance=instance)
     if outlived:
         figure("lasting websockets ended after", min(outlived), "s", part=part, drain=DRAIN, count=len(outlived))
     for share in (0.5, 0.99, 0.9999):

@@ -4,7 +4,8 @@
 
 Every answer, a websocket's first one too, names the instance in X-Instance. It is as unhelpful as an app may be: the
 stop signal ends it at once, requests under way and websockets included, and it closes connections that idle. From its
-environment: BROKEN answers checks with 500; CRASH_AFTER=N ends the process in the midst of its Nth request.
+environment: BROKEN answers checks with 500; CRASH_AFTER=N ends the process in the midst of its Nth request, and with
+FOR_GOOD as well it ends at once whenever it is started after that.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 NAME = socket.gethostname().encode()
 BROKEN = bool(os.environ.get("BROKEN"))
 CRASH_AFTER = int(os.environ.get("CRASH_AFTER", "0"))
+FOR_GOOD = bool(os.environ.get("FOR_GOOD"))
+CRASHED = "/tmp/crashed"  # noqa: S108 - in a container of its own
 requests = itertools.count(1)
 
 
 def main() -> None:
+    if os.path.exists(CRASHED):
+        os._exit(1)
     with socket.create_server(("", PORT), backlog=1024) as listener:
         while True:
             connection, _ = listener.accept()
@@ -67,6 +72,8 @@ def answer(connection: socket.socket, request: bytes) -> bool:
         send(connection, b"500 Internal Server Error" if BROKEN else b"200 OK")
         return True
     if next(requests) == CRASH_AFTER:
+        if FOR_GOOD:
+            open(CRASHED, "w").close()
         os._exit(1)
     fields = dict(line.lower().partition(b": ")[::2] for line in request.split(b"\r\n")[1:])
     if b"sec-websocket-key" in fields:
