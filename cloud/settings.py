@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "apps.groups",
     "apps.nodes",
     "apps.applications",
+    "apps.certificates",
     "apps.operations",
     "apps.events",
     "apps.panel",

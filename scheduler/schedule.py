@@ -5,10 +5,12 @@ from __future__ import annotations
 SWEEP_UNSETTLED = "scheduler.sweep_unsettled"
 SWEEP_ALL = "scheduler.sweep_all"
 SWEEP_NODES = "scheduler.sweep_nodes"
+SWEEP_CERTIFICATES = "scheduler.sweep_certificates"
 
 # Seconds between runs. The loop is prompt by events; these only bound how long a lost one is missed.
 SCHEDULE = {
     "unsettled apps": {"task": SWEEP_UNSETTLED, "schedule": 5.0},
     "nodes": {"task": SWEEP_NODES, "schedule": 10.0},
+    "certificates": {"task": SWEEP_CERTIFICATES, "schedule": 10.0},
     "all apps": {"task": SWEEP_ALL, "schedule": 60.0},
 }

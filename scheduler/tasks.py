@@ -5,9 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 from celery.signals import worker_ready
 
-from scheduler import completeness, inspection, reconciler, wake
+from scheduler import certificates, completeness, inspection, reconciler, wake
 from scheduler.engine.base import EngineError
-from scheduler.schedule import SWEEP_ALL, SWEEP_NODES, SWEEP_UNSETTLED
+from scheduler.schedule import SWEEP_ALL, SWEEP_CERTIFICATES, SWEEP_NODES, SWEEP_UNSETTLED
 from scheduler.store import reading, runner, sweeping
 from scheduler.world import the_world
 
@@ -57,6 +57,22 @@ def sweep_all() -> None:
         wake.reconcile(app_id)
     sweeping.prune()
     completeness.clear(the_world().etcd)
+
+
+@shared_task(name=wake.CERTIFICATES)
+def publish_certificates() -> None:
+    certificates.publish(the_world().etcd)
+
+
+@shared_task(name=wake.ISSUE)
+def issue_certificate(certificate_id: int) -> None:
+    certificates.issue(certificate_id, the_world())
+
+
+@shared_task(name=SWEEP_CERTIFICATES)
+def sweep_certificates() -> None:
+    """What the edges have of certificates, and those whose turn it is to be ordered."""
+    certificates.sweep(the_world())
 
 
 @shared_task(name=wake.REMOVE_GROUP)

@@ -14,6 +14,8 @@ RECONCILE = "scheduler.reconcile"  # (app_id)
 CHECK_NODE = "scheduler.check_node"  # (node_name)
 PENDING = "scheduler.wake_pending"  # ()
 REMOVE_GROUP = "scheduler.remove_group"  # (group_name): its network on every node
+CERTIFICATES = "scheduler.publish_certificates"  # ()
+ISSUE = "scheduler.issue_certificate"  # (certificate_id)
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,16 @@ def pending() -> None:
 def remove_group(name: str) -> None:
     """Have what a deleted group left on the nodes removed."""
     _send(REMOVE_GROUP, name)
+
+
+def publish_certificates() -> None:
+    """Have the edges told which certificates there are."""
+    _send(CERTIFICATES)
+
+
+def issue(certificate_id: int) -> None:
+    """Have a certificate ordered, if it is its turn."""
+    _send(ISSUE, certificate_id)
 
 
 def _send(task: str, *args: object, after: float = 0) -> None:

@@ -24,6 +24,13 @@ MESSAGES: Mapping[str, str] = {
     "member.added": gettext_noop("%(user)s joined as %(role)s"),
     "member.changed": gettext_noop("%(user)s is %(role)s now"),
     "member.removed": gettext_noop("%(user)s was removed from the group"),
+    # certificates
+    "certificate.added": gettext_noop("certificate %(certificate)s was added"),
+    "certificate.replaced": gettext_noop("certificate %(certificate)s was replaced"),
+    "certificate.changed": gettext_noop("what holds for certificate %(certificate)s was changed"),
+    "certificate.deleted": gettext_noop("certificate %(certificate)s was deleted"),
+    "certificate.issued": gettext_noop("certificate %(certificate)s was issued"),
+    "certificate.failed": gettext_noop("certificate %(certificate)s was not issued: %(problem)s"),
     # nodes
     "node.enrolled": gettext_noop("node %(node)s was enrolled"),
     "node.cordoned": gettext_noop("node %(node)s was cordoned: it takes nothing new"),

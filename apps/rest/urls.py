@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from apps.accounts import api as accounts
 from apps.applications import api as applications
+from apps.certificates import api as certificates
 from apps.events import api as events
 from apps.fields import NAME_PATTERN
 from apps.groups import api as groups
@@ -55,6 +56,7 @@ register_converter(NumberConverter, "number")
 
 GROUP = "groups/<name:group>"
 APP = f"{GROUP}/apps/<name:app>"
+CERTIFICATE = f"{GROUP}/certificates/<name:certificate>"
 
 app_name = "api"
 urlpatterns = [
@@ -80,6 +82,9 @@ urlpatterns = [
     path(f"{APP}/instances", applications.Instances.as_view(), name="instances"),
     path(f"{APP}/instances/<instance:instance>", applications.InstanceDetail.as_view(), name="instance"),
     path(f"{APP}/instances/<instance:instance>/logs", applications.InstanceLogs.as_view(), name="logs"),
+    path(f"{GROUP}/certificates", certificates.Certificates.as_view(), name="certificates"),
+    path(CERTIFICATE, certificates.CertificateDetail.as_view(), name="certificate"),
+    path(f"{CERTIFICATE}/renew", certificates.Renewal.as_view(), name="renew-certificate"),
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
     path("operations", operations.Operations.as_view(), name="operations"),

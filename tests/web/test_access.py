@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.services import create_token
 from apps.applications.models import App, Instance
+from apps.certificates.models import Certificate
 from apps.groups.models import Group
 from apps.nodes.models import Node
 from apps.rest import urls
@@ -40,6 +41,7 @@ def app(people: SimpleNamespace, group: Group, engine: FakeEngine) -> App:
         app=app, group=group, release=app.release, node=Node.objects.get(), slot=0, generation=1, template="t",
         address="10.96.0.2", cpu=250, memory=1 << 20, disk=0, state=State.ASSIGNED, since=now, created_at=now,
     )  # fmt: skip
+    Certificate.objects.create(group=group, name="tls", source="acme", hosts=["shop.test"])
     return app
 
 
@@ -53,6 +55,7 @@ def address(name: str, app: App, people: SimpleNamespace) -> str:
         "id": app.operations.get().pk,
         "username": "owner",
         "node": "n1",
+        "certificate": "tls",
         "token": create_token(people.owner, f"of the owner {uuid.uuid4()}")[0].pk,
     }
     return reverse(f"api:{name}", kwargs={argument: known[argument] for argument in ROUTES[name].pattern.converters})
@@ -88,6 +91,8 @@ def test_a_well_formed_change_by_an_outsider_finds_nothing_either(
         "app": {"replicas": 2},
         "scale": {"replicas": 2},
         "rollback": {"release": 1},
+        "certificates": {"name": "mine", "hosts": ["shop.test"]},
+        "certificate": {"https_only": True},
         "quota": {"cpu": 1, "memory": 1, "instances": 1},
         "member": {"role": "owner"},
     }
@@ -145,6 +150,11 @@ RIGHTS: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/groups/shop/apps/web/restart?dry_run=1", None, {"developer", "owner", "admin"}),
     ("POST", "/groups/shop/apps/web/stop?dry_run=1", None, {"developer", "owner", "admin"}),
     ("POST", "/groups/shop/apps/web/start?dry_run=1", None, {"developer", "owner", "admin"}),
+    ("GET", "/groups/shop/certificates", None, {"viewer", "developer", "owner", "admin"}),
+    ("GET", "/groups/shop/certificates/tls", None, {"viewer", "developer", "owner", "admin"}),
+    ("PATCH", "/groups/shop/certificates/tls?dry_run=1", {"https_only": True}, {"developer", "owner", "admin"}),
+    ("POST", "/groups/shop/certificates/tls/renew?dry_run=1", None, {"developer", "owner", "admin"}),
+    ("DELETE", "/groups/shop/certificates/tls?dry_run=1", None, {"developer", "owner", "admin"}),
     ("PUT", "/groups/shop/members/outsider?dry_run=1", {"role": "viewer"}, {"owner", "admin"}),
     ("DELETE", "/groups/shop/members/viewer?dry_run=1", None, {"owner", "admin"}),
     ("PUT", "/groups/shop/quota?dry_run=1", {"cpu": 9, "memory": "9GiB", "instances": 9}, {"admin"}),

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from apps.applications import secrets
 from apps.applications.models import Release
+from apps.certificates.models import AcmeAccount, Certificate
 from apps.rest.models import IdempotencyKey
 
 
@@ -18,6 +19,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         environments = _rotate(Release, "env")
         _rotate(IdempotencyKey, "body")
+        _rotate(Certificate, "key")
+        _rotate(AcmeAccount, "key")
         self.stdout.write(f"{environments} environments are under the newest key.")
 
 
