@@ -145,7 +145,7 @@ class Cluster:
             before = self.state
             stay = [before.current(n) for n, name in enumerate(before.names) if name not in left]
             self.state = State([*stay, *joined.values()])
-            self.state.workload = before.workload
+            self.state.workload.go_on(before.workload)
             self._kinds.clear()
 
     @property
@@ -155,27 +155,36 @@ class Cluster:
 
     def _place(self, kind: Kind, count: int) -> tuple[list[int], list[tuple[int, ...]]]:
         kind.check_version()
-        if count > 1 and kind.repeats:
-            chosen = fill(kind, count)
-            nodes, times = np.unique(chosen, return_counts=True)
-            self.state.claim_many(nodes, times, kind.need, kind.request.app)
-            for port in kind.request.constraints.ports:
-                self.state.taken(port)[nodes] = True
-            return chosen.tolist(), [()] * len(chosen)
-        one_by_one: list[int] = []
+        nodes: list[int] = []
         devices: list[tuple[int, ...]] = []
-        full = False
-        for _ in range(count):
+        left = count
+        while left:
+            together = left if kind.repeats else 1
             if kind.learns:
-                self.state.workload.note(kind.typical)
-            elif full:
+                together = self.state.workload.steady(together)
+                self.state.workload.note(kind.typical, together)
+            left -= together
+            chosen = self._place_alike(kind, together) if together > 1 else self._place_one(kind, devices)
+            nodes += chosen
+            if len(chosen) < together and not kind.learns:
                 break
-            if full or (n := kind.best()) < 0:
-                full = True
-                continue
-            one_by_one.append(n)
-            devices.append(self._claim(kind, n))
-        return one_by_one, devices
+        return nodes, devices or [()] * len(nodes)
+
+    def _place_one(self, kind: Kind, devices: list[tuple[int, ...]]) -> list[int]:
+        n = kind.best()
+        if n < 0:
+            return []
+        devices.append(self._claim(kind, n))
+        return [n]
+
+    def _place_alike(self, kind: Kind, count: int) -> list[int]:
+        chosen = fill(kind, count)
+        nodes, times = np.unique(chosen, return_counts=True)
+        self.state.claim_many(nodes, times, kind.need, kind.request.app)
+        for port in kind.request.constraints.ports:
+            self.state.taken(port)[nodes] = True
+        found: list[int] = chosen.tolist()
+        return found
 
     def _claim(self, kind: Kind, n: int, devices: tuple[int, ...] = ()) -> tuple[int, ...]:
         """Take what one instance needs; returns the positions of the devices it gets: `devices` when given."""

@@ -85,7 +85,11 @@ class Kind:
         self.missed = self.pause = 0
         self.learns = any(score.learns for _, score in self.scores)
         self.guess = -1
-        self.searchable = all(f.slack_alone for f in self.node_filters) and len(self.node_scores) == 1
+        self.searchable = (
+            all(f.slack_alone for f in self.node_filters)
+            and len(self.node_scores) == 1
+            and self.node_scores[0][1].slack_sign != 0
+        )
 
     def _compile_counts(self) -> None:
         """What follows from counts, by app."""

@@ -41,7 +41,7 @@ class State(Properties):
         self.counts = Counts(self)
         self.devices: dict[str, DeviceTable] = {}
         self._load_devices()
-        self.workload = Workload()
+        self.workload = Workload(self.reserved_in_all)
         self.log = np.zeros(_LOG_ENTRIES, np.int64)
         self.end = 0  # of the log
         self.epoch = 0  # how often the log began anew
@@ -54,9 +54,16 @@ class State(Properties):
         self.cells = None
         self._slack_of = [np.maximum(self.allocatable[r], 1).tolist() for r in (0, 1)]
         self._slack_of.append(self.devices_total.tolist())
+        mean = self.allocatable[:2].sum(axis=1) // max(self.size, 1)
+        self.mean_node = max(int(mean[0]), 1), max(int(mean[1]), 1 << 20)  # its CPU and memory
         nodes, devices = np.arange(self.size), np.array(self.devices_free, np.int64)
         self._slack = self.mean_share(self.free[0], self.free[1], nodes, devices)
         self.slacks = self._slack.tolist()
+
+    def reserved_in_all(self) -> tuple[int, int]:
+        """The CPU (thousandths of a core) and memory (MiB) that all nodes have reserved."""
+        reserved = (self.allocatable[:2] - self.free[:2]).sum(axis=1)
+        return max(int(reserved[0]), 0), max(int(reserved[1]) >> 20, 0)
 
     def _load_devices(self, changed: int | None = None) -> None:
         names = {device.name for node in self.nodes for device in node.devices}

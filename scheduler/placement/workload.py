@@ -1,12 +1,13 @@
 """What has been asked for so far, as a guess at what will be asked for next.
 
-Requests are counted by what they need. The guess is renewed when the number of requests has doubled twice since the
-last time, so that it costs little and settles; nobody has to configure or fit it.
+Requests are counted by what they need, and what they have reserved is added up. The guess is renewed when the number of
+requests has doubled twice since the last time, so that it costs little and settles; nobody has to configure or fit it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,11 @@ class Guess:
 
 
 class Workload:
-    def __init__(self) -> None:
+    """`mix` is what is reserved of CPU and memory, in the units of `reserved`, as it was at the last guess."""
+
+    def __init__(self, reserved: Callable[[], tuple[int, int]]) -> None:
+        self._reserved = reserved
+        self.mix = reserved()
         self.seen: Counter[Need] = Counter()
         self.arrived = 0
         self.version = 0  # of the guesses
@@ -61,14 +66,28 @@ class Workload:
         self._known: Counter[Need] = Counter()
         self._guesses: dict[str, Guess | None] = {}
 
-    def note(self, need: Need) -> None:
-        self.seen[need] += 1
-        self.arrived += 1
+    def steady(self, most: int) -> int:
+        """How many requests, `most` at most, can be noted at once with none of them in need of a new guess first.
+
+        1 when the next one is.
+        """
+        return max(1, min(most, self._next - self.arrived - 1))
+
+    def note(self, need: Need, count: int = 1) -> None:
+        """Take into account what is about to be placed."""
+        self.seen[need] += count
+        self.arrived += count
         if self.arrived >= self._next:
             self._next = self.arrived * _GROWTH
             self._known = Counter(self.seen)
             self._guesses.clear()
+            self.mix = self._reserved()
             self.version += 1
+
+    def go_on(self, before: Workload) -> None:
+        """Take over what has been seen on another set of nodes."""
+        self.seen, self.arrived, self._next = before.seen, before.arrived, before._next
+        self._known = before._known
 
     def guess(self, device: str) -> Guess | None:
         """The typical needs for devices of this name; None while there is none."""

@@ -12,6 +12,7 @@ from scheduler.placement.scores.prefer import PreferScore
 from scheduler.placement.scores.room import RoomScore
 from scheduler.placement.scores.spread import SpreadScore
 from scheduler.placement.scores.stay import StayScore
+from scheduler.placement.scores.stranded import StrandedScore
 from scheduler.placement.scores.taints import TaintScore
 
 SCORES: Mapping[str, type[Score]] = {
@@ -21,6 +22,7 @@ SCORES: Mapping[str, type[Score]] = {
         RoomScore,
         BinpackScore,
         BalanceScore,
+        StrandedScore,
         FragmentationScore,
         PreferScore,
         TaintScore,
