@@ -48,6 +48,8 @@ class Assignment:
 
 def moves(app: AppState, planned: Sequence[Move], now: datetime) -> None:
     """Record the moves. One whose instance has meanwhile moved on is left out: the next pass sees where it is."""
+    if not planned:
+        return  # on SQLite a transaction takes the one writer's place, even for nothing
     with transaction.atomic():
         left = {move.instance.node for move in planned if _move(app, move, now) and move.to.going}
         if left:  # it stays there no more, although its room is not free yet
