@@ -100,7 +100,15 @@ def report_key(edge: str, group: str, app: str) -> str:
 
 
 def dump_config(config: AppConfig) -> str:
-    return _dump(asdict(config))
+    """What says nothing is left out of it."""
+    value = asdict(config)
+    value["routes"] = [
+        {name: of for name, of in route.items() if of or name in ("host", "path")} for route in value["routes"]
+    ]
+    for name, nothing in (("http", asdict(HttpOptions())), ("cookie_key", ""), ("tcp_port", 0)):
+        if value[name] == nothing:
+            del value[name]
+    return _dump(value)
 
 
 def load_config(text: str) -> AppConfig:

@@ -10,11 +10,12 @@ from apps.applications.models import Release
 from apps.applications.secrets import decrypt
 
 NOTHING = "–"
+USERS = "http.users."  # whose values are hashes of passwords
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of the spec by its path. For a variable of the environment `before` and `after` stay empty."""
+    """One field of the spec by its path. For what is secret in it `before` and `after` stay empty."""
 
     path: str
     before: str = ""
@@ -31,6 +32,7 @@ def changes(before: Release, after: Release) -> list[Change]:
     ]
     if before.digest != after.digest and before.spec["image"] == after.spec["image"]:
         found.append(Change("digest", before.digest[-12:], after.digest[-12:]))
+    found = [Change(each.path) if each.path.startswith(USERS) else each for each in found]
     then, now = decrypt(before.env), decrypt(after.env)
     found += [Change(f"env.{name}") for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
     return found
@@ -52,8 +54,9 @@ def _text(value: Any) -> str:
             return NOTHING
         case [*items]:
             return ", ".join(_text(item) for item in items)
-        case {"host": host, "path": path}:
-            return f"{host}{path}"
+        case {"host": host, "path": path, **more}:
+            said = " ".join(f"{name}={_text(option)}" for name, option in more.items() if option)
+            return f"{host}{path} {said}".strip()
         case Mapping():
             return " ".join(f"{name}={_text(inner)}" for name, inner in value.items())
         case _:

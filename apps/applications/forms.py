@@ -186,8 +186,11 @@ class SpecForm(PanelForm):
                 (spec.setdefault(section, {}) if section else spec)[inner] = self.cleaned_data[name]
         return spec
 
-    def _routes(self) -> list[dict[str, str]]:
-        return [{"host": row.first, "path": row.second or "/"} for row in self.routes]
+    def _routes(self) -> list[dict[str, Any]]:
+        """The rows as routes. What the form has no field for stays with its host and path."""
+        before = {(route["host"], route["path"]): route for route in self._spec["routes"]}
+        rows = [(row.first, row.second or "/") for row in self.routes]
+        return [{**before.get((host, path), {}), "host": host, "path": path} for host, path in rows]
 
     def _env(self) -> dict[str, str | None]:
         """New values by name; null for what was removed. Kept variables without a new value are left out."""

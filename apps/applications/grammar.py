@@ -66,6 +66,15 @@ def image(value: object) -> str:
 
 
 def host(value: object) -> str:
+    """A host that an app may be served under, as `dns_name` has it."""
+    name = dns_name(value)
+    if _is_panels(name):
+        # cookies know no ports: an app at the panel's name would be sent the sessions of its users
+        raise Wrong("reserved_host", _("This is the panel's own host."))
+    return name
+
+
+def dns_name(value: object) -> str:
     """The host as it is on the wire: lower case, without a trailing dot, other scripts in their ASCII form."""
     wrong = Wrong("invalid_host", _("A host is a DNS name such as “web.example.com”, without wildcard or port."))
     name = text(value, 1000).removesuffix(".")
@@ -77,9 +86,6 @@ def host(value: object) -> str:
     name = name.lower()
     if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in name.split(".")):
         raise wrong
-    if _is_panels(name):
-        # cookies know no ports: an app at the panel's name would be sent the sessions of its users
-        raise Wrong("reserved_host", _("This is the panel's own host."))
     return name
 
 

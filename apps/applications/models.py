@@ -91,17 +91,22 @@ class Release(models.Model):
 
 
 class Route(models.Model):
-    """Host and path of an app's desired release. In a table of its own so that no two apps can have the same."""
+    """What an app's desired release claims of a host. In a table of its own so that no two apps can have the same.
+
+    A route by several extensions is several rows; one without has an empty `extension`.
+    """
 
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="routes")
     host = models.CharField(max_length=253)
     path = models.CharField(max_length=200, default="/")
+    extension = models.CharField(max_length=16, blank=True, default="")
+    redirect = models.JSONField(null=True, blank=True)  # where it leads instead, as in the spec
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["host", "path"], name="route_once")]
+        constraints = [models.UniqueConstraint(fields=["host", "path", "extension"], name="route_once")]
 
     def __str__(self) -> str:
-        return f"{self.host}{self.path}"
+        return f"{self.host}{self.path}{f' .{self.extension}' if self.extension else ''}"
 
 
 class AntiAffinity(models.Model):

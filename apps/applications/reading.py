@@ -47,6 +47,17 @@ class Fields:
             value = None
         return Fields(value or {}, self._at(name), self._errors)
 
+    def inner_or_none(self, name: str) -> Fields | None:
+        """The fields of the object `name`; None where it is absent or null."""
+        if self._left.get(name) is not None:
+            return self.inner(name)
+        self._left.pop(name, None)
+        return None
+
+    def names(self) -> list[str]:
+        """The fields that nobody took yet."""
+        return list(self._left)
+
     def each(self, name: str, most: int) -> list[Fields]:
         """The fields of every object in the list `name`."""
         return self.each_or(name, most, _no_object, lambda entry: entry)
@@ -83,7 +94,7 @@ class Fields:
             self.wrong(name, "unknown_field", _("There is no such field."))
 
     def _at(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        return f"{self._path}.{name}" if self._path and name else self._path or name
 
 
 def _no_object(value: object) -> Any:
@@ -105,12 +116,23 @@ def integer(low: int, high: int) -> Check:
     return check
 
 
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong("invalid_type", _("This is true or false."))
+    return value
+
+
 def choice(of: type[enum.StrEnum]) -> Check:
     """One of the values of an enum."""
+    return one_of(*of)
+
+
+def one_of(*choices: str) -> Check:
+    """One of these texts."""
 
     def check(value: object) -> str:
-        if not isinstance(value, str) or value not in list(of):
-            raise Wrong("invalid_choice", _("This is one of %(choices)s.") % {"choices": ", ".join(of)})
+        if not isinstance(value, str) or value not in choices:
+            raise Wrong("invalid_choice", _("This is one of %(choices)s.") % {"choices": ", ".join(choices)})
         return value
 
     return check

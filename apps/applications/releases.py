@@ -6,19 +6,19 @@ everyone, requests and the loop never wait for each other in a ring.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.applications import secrets
-from apps.applications.models import AntiAffinity, App, Release, Route
+from apps.applications.claims import set_routes
+from apps.applications.models import AntiAffinity, App, Release
 from apps.applications.spec import as_spec
-from apps.errors import Conflict, FieldError, Invalid, NotFound
+from apps.errors import Conflict, NotFound
 from apps.groups.models import Group
 from apps.groups.services import reserve
 from scheduler.model import Resources, Spec
@@ -103,7 +103,7 @@ def publish(app: App, content: Content, actor: User | None, *, made_from: int | 
         made_from=made_from,
     )
     reserve(app.group_id, held(app) - before)
-    _set_routes(app, [(route.host, route.path) for route in spec.routes])
+    set_routes(app, content.spec["routes"])
     _set_anti_affinities(app, spec)
     app.save(update_fields=["release"])
     return app.release
@@ -114,21 +114,6 @@ def go_back(app: App, to: Release, actor: User | None) -> Release:
     return publish(app, Content.of(to), actor, made_from=to.number)
 
 
-def _set_routes(app: App, wanted: Sequence[tuple[str, str]]) -> None:
-    _check_routes(app, wanted)
-    present = {(route.host, route.path): route for route in app.routes.all()}
-    for key in present.keys() - set(wanted):
-        present[key].delete()
-    # sorted, so that two apps that want the same ones do not wait for each other
-    fresh = [Route(app=app, host=host, path=path) for host, path in sorted(set(wanted) - present.keys())]
-    try:
-        with transaction.atomic():
-            Route.objects.bulk_create(fresh)
-    except IntegrityError:  # an app of another group was faster
-        _check_routes(app, wanted)
-        raise
-
-
 def _set_anti_affinities(app: App, spec: Spec) -> None:
     affinities = spec.constraints.affinities if spec.constraints else ()
     wanted = {(one.app, one.label) for one in affinities if one.bond is Bond.APART and one.app != app.name}
@@ -137,15 +122,3 @@ def _set_anti_affinities(app: App, spec: Spec) -> None:
         present[key].delete()
     fresh = sorted(wanted - present.keys())
     AntiAffinity.objects.bulk_create(AntiAffinity(app=app, group=app.group, other=o, label=at) for o, at in fresh)
-
-
-def _check_routes(app: App, wanted: Sequence[tuple[str, str]]) -> None:
-    others = Route.objects.filter(host__in=[host for host, _path in wanted]).exclude(app=app)
-    taken = set(others.values_list("host", "path"))
-    errors = [
-        FieldError(f"routes[{index}]", "route_taken", _("Another app has this route."))
-        for index, route in enumerate(wanted)
-        if route in taken
-    ]
-    if errors:
-        raise Invalid(errors)

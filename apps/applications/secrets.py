@@ -64,6 +64,12 @@ def fingerprint(env: Mapping[str, str]) -> str:
     return hmac.new(key, _canonical(env), hashlib.sha256).hexdigest()
 
 
+def cookie_key(app: int) -> str:
+    """What the cookies that tie clients to instances of an app are made with: the same at every edge and reload."""
+    key = b"berth.cookie:" + settings.SECRET_KEY.encode()
+    return hmac.new(key, str(app).encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def masked(env: Mapping[str, str]) -> dict[str, str]:
     """The names with a mask for every value: all that is ever shown."""
     return dict.fromkeys(sorted(env), MASK)

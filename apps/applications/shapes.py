@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.applications.http_spec import shown
 from apps.applications.models import App, AppStatus, Instance, Release
 from apps.applications.spec_schema import SPEC
 from apps.operations.models import ACTIVE, Operation
@@ -23,7 +24,7 @@ class SpecField(serializers.Field):
 
     def get_attribute(self, instance: App | Release) -> dict[str, Any]:
         app, release = (instance, instance.release) if isinstance(instance, App) else (instance.app, instance)
-        return {"name": app.name, **release.spec}
+        return {"name": app.name, **shown(release.spec)}
 
     def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
         return value

@@ -19,9 +19,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.applications import grammar, placement_spec
+from apps.applications import grammar, http_spec, placement_spec
 from apps.applications.grammar import Wrong
-from apps.applications.reading import Fields, choice, integer, quantity, texts
+from apps.applications.reading import Fields, boolean, choice, integer, quantity, texts
 from apps.applications.secrets import MASK, masked
 from apps.errors import FieldError, Invalid
 from apps.quantities import (
@@ -37,11 +37,11 @@ from scheduler.model import (
     OnFailure,
     Protocol,
     Resources,
-    Route,
     Spec,
     Strategy,
     UpdatePolicy,
 )
+from scheduler.routing import HttpOptions
 
 DEFAULT_PORT = 8080  # for an image that exposes none
 MOST_REPLICAS = 1000
@@ -76,7 +76,7 @@ def parse(data: object, previous: Parsed | None = None) -> Parsed:
     name = fields.take("name", grammar.name, "", required=True)
     if previous and name and name != previous.name:
         fields.wrong("name", "immutable", _("An app keeps its name."))
-    spec = _spec(fields)
+    spec = _spec(fields, _users(previous))
     fields.end()
     if errors:
         raise Invalid(errors)
@@ -113,7 +113,9 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
             successes=health["successes"],
             grace=parse_duration(health["grace"]),
         ),
-        routes=tuple(Route(route["host"], route["path"]) for route in spec["routes"]),
+        routes=tuple(http_spec.as_route(route) for route in spec["routes"]),
+        http=http_spec.as_http(spec["http"]) if "http" in spec else HttpOptions(),
+        expose=spec.get("expose", False),
         placement=placement_spec.rules(placement),
         constraints=placement_spec.constraints(placement),
         preferences=placement_spec.preferences(placement),
@@ -130,7 +132,13 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
     )
 
 
-def _spec(fields: Fields) -> dict[str, Any]:
+def _users(previous: Parsed | None) -> Mapping[str, str]:
+    """The hashes of passwords that are there already, by user."""
+    users: Mapping[str, str] = previous.spec.get("http", {}).get("users", {}) if previous else {}
+    return users
+
+
+def _spec(fields: Fields, users: Mapping[str, str]) -> dict[str, Any]:
     protocol = fields.take("protocol", choice(Protocol), Protocol.HTTP.value)
     spec = {
         "image": fields.take("image", grammar.image, "", required=True),
@@ -140,17 +148,19 @@ def _spec(fields: Fields) -> dict[str, Any]:
         "replicas": fields.take("replicas", integer(1, MOST_REPLICAS), 1),
         "resources": _resources(fields.inner("resources")),
         "health": _health(fields.inner("health"), protocol),
-        "routes": [_route(route) for route in fields.each("routes", MOST_ROUTES)],
+        "routes": [http_spec.route(route) for route in fields.each("routes", MOST_ROUTES)],
+        "http": http_spec.http(fields.inner("http"), users),
+        "expose": fields.take("expose", boolean, False),
         "placement": placement_spec.read(fields.inner("placement")),
         "update": _update(fields.inner("update")),
     }
     if spec["routes"] and protocol != Protocol.HTTP:
         fields.wrong("routes", "not_http", _("Only apps that speak HTTP have routes."))
-    seen = set()
-    for index, route in enumerate(spec["routes"]):
-        if (key := (route["host"], route["path"])) in seen and route["host"]:
-            fields.wrong(f"routes[{index}]", "duplicate", _("This route is listed twice."))
-        seen.add(key)
+    if protocol != Protocol.HTTP and spec["http"] != http_spec.defaults():
+        fields.wrong("http", "not_http", _("Only apps that speak HTTP have these options."))
+    if spec["expose"] and protocol != Protocol.TCP:
+        fields.wrong("expose", "not_tcp", _("Apps that speak HTTP have routes instead."))
+    http_spec.check_routes(fields, spec["routes"])
     return spec
 
 
@@ -182,13 +192,6 @@ def _health(fields: Fields, protocol: str) -> dict[str, Any]:
     return health
 
 
-def _route(fields: Fields) -> dict[str, Any]:
-    route = {
-        "host": fields.take("host", grammar.host, "", required=True),
-        "path": fields.take("path", grammar.route_path, "/"),
-    }
-    fields.end()
-    return route
 
 
 def _update(fields: Fields) -> dict[str, Any]:

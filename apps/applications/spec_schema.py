@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.applications import http_spec
 from apps.applications.placement_spec import HIGHEST, MOST_EXPRESSIONS, MOST_LABELS, MOST_NODES
 from apps.applications.spec import MOST_REPLICAS, MOST_ROUTES
 from apps.fields import NAME_PATTERN
@@ -39,6 +40,39 @@ def _count(low: int, high: int, default: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high, "default": default}
 
 
+_HEADERS = _object(
+    set={"type": "object", "additionalProperties": {"type": "string", "maxLength": 1000, "nullable": True}},
+    remove={"type": "array", "items": {"type": "string", "maxLength": 64}, "maxItems": http_spec.MOST_HEADERS},
+)
+_PAGE = {"type": "string", "maxLength": http_spec.LONGEST_TEXT, "default": ""}
+_HTTP = _object(
+    sticky={"type": "boolean", "default": False, "description": "A client stays with its instance, by a cookie"},
+    request_headers=_HEADERS,
+    response_headers=_HEADERS,
+    rate={
+        "type": "integer",
+        "minimum": 1,
+        "maximum": http_spec.MOST_RATE,
+        "nullable": True,
+        "description": "Requests a second of one client's address at each edge; more are a 429",
+    },
+    max_body=_BYTES | {"nullable": True, "description": "Of a request; more is a 413, and no length a 411"},
+    allow={
+        "type": "array",
+        "items": {"type": "string", "example": "192.0.2.0/24"},
+        "maxItems": http_spec.MOST_NETWORKS,
+        "description": "Networks that may ask; anyone else gets a 403. Empty: everyone",
+    },
+    users={
+        "type": "object",
+        "additionalProperties": {"type": "string", "nullable": True},
+        "description": "Passwords by user, for basic authentication. Shown as ********, as the environment's values",
+    },
+    maintenance={"type": "boolean", "default": False, "description": "A 503 with a page; the instances run on"},
+    maintenance_text=_PAGE,
+    error_text=_PAGE | {"description": "On the pages for 502, 503 and 504"},
+    timeout=_DURATION | {"description": "How long an instance may say nothing"},
+)
 def _list(items: dict[str, Any], most: int, **more: Any) -> dict[str, Any]:
     return {"type": "array", "items": items, "maxItems": most, **more}
 
@@ -130,9 +164,30 @@ SPEC: dict[str, Any] = _object(
         "items": _object(
             host={"type": "string", "example": "web.example.com"},
             path={"type": "string", "maxLength": 200, "default": "/"},
+            extensions={
+                "type": "array",
+                "items": {"type": "string", "pattern": r"^\.?[A-Za-z0-9]{1,16}$"},
+                "maxItems": http_spec.MOST_EXTENSIONS,
+                "description": "Only paths that end in one of them; comes before every route without",
+            },
+            rewrite={
+                "type": "string",
+                "maxLength": 200,
+                "nullable": True,
+                "description": "The prefix that the app sees in place of the route's; / strips it",
+            },
+            redirect=_object(
+                scheme={"type": "string", "enum": ["http", "https"], "nullable": True},
+                host={"type": "string", "nullable": True},
+                path={"type": "string", "maxLength": 200, "nullable": True},
+                permanent={"type": "boolean", "default": False},
+            )
+            | {"nullable": True, "description": "What is null stays as it was asked for"},
         )
         | {"required": ["host"]},
     },
+    http=_HTTP,
+    expose={"type": "boolean", "default": False, "description": "Over TCP, at a port of the edges"},
     placement=_PLACEMENT,
     update=_object(
         strategy={"type": "string", "enum": [s.value for s in Strategy], "default": "rolling"},

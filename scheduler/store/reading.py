@@ -217,7 +217,8 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     spec = as_spec(app.release.spec, app.release.digest)
     slots = spec.replicas + spec.update.max_surge
     standby = {row.id for row in rows if _stands_by(app, spec, row, rows)}
-    config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots)
+    key = secrets.cookie_key(app.id) if spec.http.sticky else ""
+    config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots, spec.http, key)
     shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
     endpoints = [
         Endpoint(row.name, row.address, spec.port, row.state == State.DRAINING or row.id in standby)

@@ -11,7 +11,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.services import create_token
 from apps.applications import secrets
-from apps.applications.models import App, Instance, Release, Route
+from apps.applications.claims import set_routes
+from apps.applications.models import App, Instance, Release
 from apps.applications.releases import Content, held
 from apps.applications.spec import parse, with_port
 from apps.events.models import Event
@@ -165,7 +166,7 @@ def make_app(group: Group, name: str, by: User | None, *specs: dict[str, Any], *
             template=content.template,
             created_by=by,
         )
-    Route.objects.bulk_create(Route(app=app, **route) for route in app.release.spec["routes"])
+    set_routes(app, app.release.spec["routes"])
     app.save()
     record("app.created", actor=by, app=app)
     return app

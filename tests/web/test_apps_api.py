@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from apps.applications import http_spec
+from apps.applications.forms import defaults
 from apps.applications.models import App, Release
+from apps.applications.secrets import MASK
 from apps.events.models import Event
 from apps.groups.models import Group
 from apps.operations.models import Operation
@@ -74,15 +77,19 @@ def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: 
             "successes": 1,
             "grace": "30s",
         },
-        "routes": [{"host": "web.test", "path": "/"}],
-        "placement": {"spread": ["node"], "require": [], "prefer": [], "distinct_nodes": "preferred"},
+        "routes": [{"host": "web.test", "path": "/", "extensions": [], "rewrite": None, "redirect": None}],
+        "http": http_spec.defaults(),
+        "expose": False,
+        "placement": defaults()["placement"],
         "update": {
+            "strategy": "rolling",
             "max_surge": 1,
             "max_unavailable": 0,
             "on_failure": "rollback",
             "deadline": "5m",
             "drain": "10s",
             "stop_timeout": "10s",
+            "keep": "1m",
         },
     }
 
@@ -213,7 +220,33 @@ def test_names_and_routes_are_given_once(api: Api, web: App, people: SimpleNames
     assert [(e["field"], e["code"]) for e in refused["errors"]] == [("routes[0]", "route_taken")]
     assert not App.objects.filter(group=other).exists()
     elsewhere = {**SPEC, "routes": [{"host": "WEB.test.", "path": "/other/"}]}
-    assert stranger.post("/groups/other/apps", elsewhere).status_code == 202
+    refused = problem(stranger.post("/groups/other/apps", elsewhere))
+    assert [(e["field"], e["code"]) for e in refused["errors"]] == [("routes[0].host", "host_taken")]
+    assert api.post(APPS, {**elsewhere, "name": "beside"}).status_code == 202
+
+
+def test_redirects_may_not_lead_in_circles_by_way_of_another_app(api: Api, web: App) -> None:
+    away = {"routes": [{"host": "web.test"}, {"host": "old.test", "redirect": {"host": "new.test"}}]}
+    assert api.patch(WEB, away).status_code == 202
+    back = {**SPEC, "name": "back", "routes": [{"host": "new.test", "redirect": {"host": "old.test"}}]}
+    refused = problem(api.post(APPS, back))
+    assert [(e["field"], e["code"]) for e in refused["errors"]] == [("routes[0].redirect", "redirect_loop")]
+
+
+def test_passwords_for_an_app_are_shown_to_nobody(api: Api, web: App, people: SimpleNamespace) -> None:
+    assert api.patch(WEB, {"http": {"users": {"alice": "s3cret horse"}}}).status_code == 202
+    web.refresh_from_db()
+    stored = web.release.spec["http"]["users"]["alice"]
+    assert stored.startswith("$5$")
+    for path in (WEB, APPS, f"{WEB}/releases", "/events", "/operations"):
+        content = api.get(path).content.decode()
+        assert "s3cret" not in content
+        assert stored not in content
+    shown = api.get(WEB).json()["spec"]
+    assert shown["http"]["users"] == {"alice": MASK}
+    assert api.patch(WEB, shown).json()["kind"]
+    web.refresh_from_db()
+    assert web.release.spec["http"]["users"] == {"alice": stored}
 
 
 def test_no_answer_event_or_log_ever_holds_a_secret(

@@ -57,36 +57,15 @@ FULL = {
 
 # Anything that JSON can say, biased towards the names of the spec
 NAMES = st.sampled_from(
-    [
-        "name",
-        "image",
-        "env",
-        "port",
-        "routes",
-        "host",
-        "path",
-        "health",
-        "resources",
-        "cpu",
-        "memory",
-        "placement",
-        "prefer",
-        "weight",
-        "affinity",
-        "app",
-        "label",
-        "most",
-        "max_skew",
-        "tolerations",
-        "key",
-    ]
+    ["name", "image", "env", "port", "routes", "host", "path", "redirect", "http", "users", "health", "cpu", "memory",
+     "placement", "prefer", "weight", "affinity", "app", "label", "most", "max_skew", "tolerations", "key"]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from([MASK, "web"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
-ODD = st.dictionaries(st.sampled_from([*FULL, "typo"]), VALUES, max_size=6)
+ODD = st.dictionaries(st.sampled_from([*FULL, "http", "expose", "typo"]), VALUES, max_size=6)
 
 
 def test_a_full_spec_is_read_field_by_field() -> None:
@@ -170,7 +149,7 @@ def test_changes_merge_object_by_object_and_replace_lists() -> None:
     before = parse(FULL)
     after = parse({"health": {"failures": 9}, "routes": [{"host": "new.test"}], "update": {"drain": None}}, before)
     assert after.spec["health"] == {**before.spec["health"], "failures": 9}
-    assert after.spec["routes"] == [{"host": "new.test", "path": "/"}]
+    assert [(route["host"], route["path"]) for route in after.spec["routes"]] == [("new.test", "/")]
     assert after.spec["update"]["drain"] == "10s"
     assert after.spec["placement"] == before.spec["placement"]
 
