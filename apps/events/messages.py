@@ -36,6 +36,8 @@ MESSAGES: Mapping[str, str] = {
     "node.cordoned": gettext_noop("node %(node)s was cordoned: it takes nothing new"),
     "node.uncordoned": gettext_noop("node %(node)s takes new instances again"),
     "node.labelled": gettext_noop("the labels of node %(node)s were changed"),
+    "node.tainted": gettext_noop("the taints of node %(node)s were changed"),
+    "node.overcommit_set": gettext_noop("the overcommit of node %(node)s was changed"),
     "node.system_set": gettext_noop("what node %(node)s keeps back for the system was changed"),
     "node.removed": gettext_noop("node %(name)s was removed"),
     "node.reachable": gettext_noop("the engine of node %(node)s answers"),

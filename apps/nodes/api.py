@@ -10,12 +10,27 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.nodes import services
-from apps.nodes.models import Node, NodeState
+from apps.nodes.models import USUAL, Node, NodeState
 from apps.nodes.permissions import get_node
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
 from apps.rest.serializers import Amounts, Body, Bytes, Cpu, NameField
 from apps.rest.views import AdminResource
 from scheduler.model import Resources
+from scheduler.placement.values import Taint
+
+
+class TaintSerializer(serializers.Serializer):
+    key = serializers.CharField()
+    value = serializers.CharField()
+    soft = serializers.BooleanField(help_text="A last resort instead of none at all")
+
+
+class OvercommitSerializer(serializers.Serializer):
+    """In percent; 100: nothing is lent out twice."""
+
+    cpu = serializers.IntegerField()
+    memory = serializers.IntegerField()
+    disk = serializers.IntegerField()
 
 
 class NodeSerializer(serializers.Serializer):
@@ -25,9 +40,12 @@ class NodeSerializer(serializers.Serializer):
     problem = serializers.CharField(help_text="Why its engine does not answer, empty when it does")
     cordoned = serializers.BooleanField()
     labels = serializers.DictField(child=serializers.CharField())
-    capacity = Amounts(of=services.capacity_of)
-    system = Amounts(of=services.system_of, help_text="Kept back: nothing is placed upon it")
-    reserved = Amounts(of=services.reserved_of, help_text="Claimed by the instances that are placed here")
+    taints = TaintSerializer(many=True, help_text="What keeps instances off that do not tolerate it")
+    capacity = Amounts()
+    system = Amounts(help_text="Kept back: nothing is placed upon it")
+    overcommit = OvercommitSerializer()
+    allocatable = Amounts(help_text="What instances may claim: capacity less the system's, times the overcommit")
+    reserved = Amounts(help_text="Claimed by the instances that are placed here")
     engine_version = serializers.CharField()
     last_seen_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -45,10 +63,24 @@ class SystemReserve(Body):
     disk = Bytes()
 
 
+class NewTaint(Body):
+    key = serializers.CharField(max_length=63)
+    value = serializers.CharField(max_length=63, default="", allow_blank=True)
+    soft = serializers.BooleanField(default=False)
+
+
+class Overcommit(Body):
+    cpu = serializers.IntegerField(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
+    memory = serializers.IntegerField(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
+    disk = serializers.IntegerField(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
+
+
 class NodeChanges(Body):
     cordoned = serializers.BooleanField(required=False)
     labels = serializers.DictField(child=serializers.CharField(max_length=63), required=False)
+    taints = NewTaint(many=True, required=False)
     system = SystemReserve(required=False)
+    overcommit = Overcommit(required=False)
 
 
 class Nodes(AdminResource):
@@ -73,11 +105,13 @@ class NodeDetail(AdminResource):
 
     @extend_schema(operation_id="nodes_change", request=NodeChanges, responses=NodeSerializer)
     def patch(self, request: Request, node: str) -> Response:
-        """Cordon a node or take it back, replace its labels, keep some of it back for the system."""
+        """Cordon a node or take it back, replace its labels and taints, say how much of it is lent out."""
         found = get_node(self.user, node)
         changes: dict[str, Any] = dict(self.body(NodeChanges))
         if "system" in changes:
             changes["system"] = Resources(**changes["system"])
+        if "taints" in changes:
+            changes["taints"] = [Taint(**taint) for taint in changes["taints"]]
         return Response(NodeSerializer(services.change_node(self.user, found, **changes)).data)
 
     @extend_schema(operation_id="nodes_remove", responses={204: None})

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.applications.models import Instance
@@ -19,11 +17,10 @@ from apps.errors import Conflict, Invalid
 from apps.events import pages as events
 from apps.groups.permissions import check_admin
 from apps.nodes import services
+from apps.nodes.forms import EnrolForm, SettingsForm
 from apps.nodes.models import Node
 from apps.nodes.permissions import get_node
-from apps.panel.forms import PanelForm, cpu_field, size_field
 from apps.panel.page import Action, Context, LivePage, Page
-from scheduler.model import Resources
 
 RECENT = 8
 
@@ -57,51 +54,6 @@ class NodePage(LivePage):
         return {"nodes"}
 
 
-class LabelsField(forms.CharField):
-    """`zone=a`, one a line."""
-
-    widget = forms.Textarea
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(f"{name}={text}" for name, text in sorted(value.items())) if isinstance(value, dict) else value
-
-    def clean(self, value: Any) -> dict[str, str]:
-        lines = [line.strip() for line in super().clean(value).splitlines()]
-        pairs = [line.partition("=") for line in lines if line]
-        return {name.strip(): text.strip() for name, _equals, text in pairs}
-
-
-class LabelledForm(PanelForm):
-    labels = LabelsField(
-        label=gettext_lazy("Labels"),
-        required=False,
-        help_text=gettext_lazy("One a line, such as zone=a. Apps can require or prefer them."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["labels"].widget.attrs |= {"rows": 4, "class": "form-control mono"}
-
-    def field_of(self, path: str) -> str:
-        """Every label has a path of its own (`labels.zone`); all belong to the one field."""
-        return "labels" if path.startswith("labels.") else path.removeprefix("system.")
-
-
-class EnrolForm(LabelledForm):
-    name = forms.CharField(label=gettext_lazy("Name"))
-    engine_url = forms.CharField(
-        label=gettext_lazy("Address of its Docker Engine"),
-        help_text=gettext_lazy("unix:///var/run/docker.sock on this machine, or tcp://host:port"),
-    )
-    field_order = ["name", "engine_url", "labels"]
-
-
-class SettingsForm(LabelledForm):
-    cpu = cpu_field(label=gettext_lazy("CPU (cores)"))
-    memory = size_field(label=gettext_lazy("Memory"))
-    disk = size_field(label=gettext_lazy("Disk"))
-
-
 class EnrolPage(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         check_admin(request.user)
@@ -126,16 +78,13 @@ class EnrolPage(Page):
 class NodeSettings(Page):
     def get(self, request: HttpRequest, node: str) -> HttpResponse:
         found = get_node(request.user, node)
-        system = services.system_of(found)
-        initial = {"labels": found.labels, "cpu": system.cpu, "memory": system.memory, "disk": system.disk}
-        return self._show(found, SettingsForm(initial=initial))
+        return self._show(found, SettingsForm(initial=SettingsForm.of(found)))
 
     def post(self, request: HttpRequest, node: str) -> HttpResponse:
         found, form = get_node(request.user, node), SettingsForm(request.POST)
         if form.is_valid():
-            labels, system = form.cleaned_data.pop("labels"), Resources(**form.cleaned_data)
             try:
-                services.change_node(request.user, found, labels=labels, system=system)
+                services.change_node(request.user, found, **form.changes())
             except (Conflict, Invalid) as problem:
                 form.refuse(problem)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
@@ -14,13 +14,16 @@ from apps.accounts.models import User
 from apps.errors import Conflict, FieldError, Invalid, invalid
 from apps.events import services as events
 from apps.fields import check_name
-from apps.nodes.models import Node
+from apps.nodes.models import USUAL, Node
 from scheduler import wake
 from scheduler.model import Resources
+from scheduler.placement.values import Taint
 
+FIGURES = ("cpu", "memory", "disk")  # that the system keeps some of, and that can be overcommitted
 SCHEMES = frozenset({"unix", "tcp", "fake"})  # fake: an engine in memory, for tests
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", re.ASCII)
 _LARGEST = 1 << 60
+MOST_OVERCOMMIT = 1000  # percent
 
 
 def enrol(name: str, engine_url: str, labels: Mapping[str, str] | None = None, *, actor: User | None = None) -> Node:
@@ -30,8 +33,7 @@ def enrol(name: str, engine_url: str, labels: Mapping[str, str] | None = None, *
     """
     check_name(name)
     _check_url(engine_url)
-    if labels is not None:
-        _check_labels(labels)
+    _refuse([*_wrong_labels(labels or {})])
     try:
         with transaction.atomic():
             node, created = Node.objects.get_or_create(
@@ -55,22 +57,39 @@ def change_node(
     *,
     cordoned: bool | None = None,
     labels: Mapping[str, str] | None = None,
+    taints: Sequence[Taint] | None = None,
     system: Resources | None = None,
+    overcommit: Mapping[str, int] | None = None,
 ) -> Node:
-    """Cordon a node or take it back, replace its labels, keep some of it back for the system. None: as it is."""
+    """Cordon a node or take it back, replace its labels and taints, say how much of it is lent out. None: as it is.
+
+    `system` is kept back; `overcommit` is by figure, in percent of the rest, and leaves the figures that it lacks.
+    """
+    _refuse(
+        [
+            *_wrong_labels(labels or {}),
+            *_wrong_taints(taints or ()),
+            *_wrong_system(system or node.system),
+            *_wrong_overcommit(overcommit or {}),
+        ]
+    )
     changes: dict[str, object] = {}
     kinds = []
     if cordoned is not None and cordoned != node.cordoned:
         changes["cordoned"] = cordoned
         kinds.append("node.cordoned" if cordoned else "node.uncordoned")
     if labels is not None and labels != node.labels:
-        _check_labels(labels)
         changes["labels"] = dict(labels)
         kinds.append("node.labelled")
-    if system is not None and system != system_of(node):
-        _check_system(system)
+    if taints is not None and tuple(taints) != node.kept_off_by:
+        changes["taints"] = [{"key": taint.key, "value": taint.value, "soft": taint.soft} for taint in taints]
+        kinds.append("node.tainted")
+    if system is not None and system != node.system:
         changes |= {"system_cpu": system.cpu, "system_memory": system.memory, "system_disk": system.disk}
         kinds.append("node.system_set")
+    if overcommit is not None and {**node.overcommit, **overcommit} != node.overcommit:
+        changes |= {f"overcommit_{figure}": percent for figure, percent in overcommit.items()}
+        kinds.append("node.overcommit_set")
     if changes:
         with transaction.atomic():
             Node.objects.filter(pk=node.pk).update(**changes, changed_at=Now())
@@ -95,21 +114,6 @@ def remove_node(actor: User, node: Node) -> None:
         raise occupied from None
 
 
-def system_of(node: Node) -> Resources:
-    """What is kept back for the system."""
-    return Resources(node.system_cpu, node.system_memory, node.system_disk)
-
-
-def capacity_of(node: Node) -> Resources:
-    """What its engine has, the system's share included."""
-    return Resources(node.capacity_cpu, node.capacity_memory, node.capacity_disk, node.capacity_instances)
-
-
-def reserved_of(node: Node) -> Resources:
-    """What the instances that are placed here have claimed."""
-    return Resources(node.reserved_cpu, node.reserved_memory, node.reserved_disk, node.reserved_instances)
-
-
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
@@ -122,24 +126,41 @@ def _check_url(url: str) -> None:
         raise invalid("engine_url", "invalid_url", message)
 
 
-def _check_labels(labels: Mapping[str, str]) -> None:
+def _refuse(errors: Sequence[FieldError]) -> None:
+    if errors:
+        raise Invalid(errors)
+
+
+def _wrong_labels(labels: Mapping[str, str]) -> Iterator[FieldError]:
     message = _("Names and values of labels have 1 to 63 letters, digits and . _ - /")
-    errors = [
-        FieldError(f"labels.{name}", "invalid_label", message)
-        for name, value in labels.items()
-        if not isinstance(value, str) or not _LABEL.fullmatch(name) or not _LABEL.fullmatch(value) or name == "node"
-    ]
+    for name, value in labels.items():
+        if not isinstance(value, str) or not _LABEL.fullmatch(name) or not _LABEL.fullmatch(value) or name == "node":
+            yield FieldError(f"labels.{name}", "invalid_label", message)
     if len(labels) > 64:
-        errors.append(FieldError("labels", "too_many", _("A node has at most 64 labels.")))
-    if errors:
-        raise Invalid(errors)
+        yield FieldError("labels", "too_many", _("A node has at most 64 labels."))
 
 
-def _check_system(system: Resources) -> None:
-    errors = [
-        FieldError(f"system.{figure}", "out_of_range", _("This is 0 or more, and not absurdly much."))
-        for figure in ("cpu", "memory", "disk")
-        if not 0 <= getattr(system, figure) <= _LARGEST
-    ]
-    if errors:
-        raise Invalid(errors)
+def _wrong_taints(taints: Sequence[Taint]) -> Iterator[FieldError]:
+    message = _("Keys and values of taints have 1 to 63 letters, digits and . _ - /; a value may be empty.")
+    for index, taint in enumerate(taints):
+        if not _LABEL.fullmatch(taint.key):
+            yield FieldError(f"taints[{index}].key", "invalid_taint", message)
+        if taint.value and not _LABEL.fullmatch(taint.value):
+            yield FieldError(f"taints[{index}].value", "invalid_taint", message)
+        if (taint.key, taint.value) in [(one.key, one.value) for one in taints[:index]]:
+            yield FieldError(f"taints[{index}]", "duplicate", _("This taint is listed twice."))
+    if len(taints) > 32:
+        yield FieldError("taints", "too_many", _("A node has at most 32 taints."))
+
+
+def _wrong_system(system: Resources) -> Iterator[FieldError]:
+    for figure in FIGURES:
+        if not 0 <= getattr(system, figure) <= _LARGEST:
+            yield FieldError(f"system.{figure}", "out_of_range", _("This is 0 or more, and not absurdly much."))
+
+
+def _wrong_overcommit(overcommit: Mapping[str, int]) -> Iterator[FieldError]:
+    message = _("This is from %(low)s to %(high)s.") % {"low": USUAL, "high": MOST_OVERCOMMIT}
+    for figure, percent in overcommit.items():
+        if not USUAL <= percent <= MOST_OVERCOMMIT:
+            yield FieldError(f"overcommit.{figure}", "out_of_range", message)

@@ -110,7 +110,10 @@ def _flatten(detail: Any, path: str) -> Iterator[FieldError]:
     """REST framework's nested errors, one by one with their paths."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            at = path if name == "non_field_errors" else f"{path}.{name}" if path else str(name)
+            if isinstance(name, int):  # an entry of a list
+                at = f"{path}[{name}]"
+            else:
+                at = path if name == "non_field_errors" else f"{path}.{name}" if path else str(name)
             yield from _flatten(inner, at)
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):

@@ -21,7 +21,6 @@ from apps.applications.models import Instance
 from apps.nodes.models import Node
 from scheduler import placement
 from scheduler.lifecycle import State
-from scheduler.model import Resources
 from scheduler.placement import Cluster, Decision, Explanation, Profile, Request
 
 LATE = timedelta(seconds=10)  # longer than a transaction that changes a node lasts
@@ -103,12 +102,8 @@ def _node(row: Node, apps: dict[str, int]) -> placement.Node:
         name=row.name,
         labels=row.labels,
         state=str(row.state.value),
-        allocatable=Resources(
-            row.capacity_cpu - row.system_cpu,
-            row.capacity_memory - row.system_memory,
-            row.capacity_disk - row.system_disk,
-            row.capacity_instances,
-        ),
-        reserved=Resources(row.reserved_cpu, row.reserved_memory, row.reserved_disk, row.reserved_instances),
+        allocatable=row.allocatable,
+        reserved=row.reserved,
         apps=apps,
+        taints=row.kept_off_by,
     )

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
+from django.db.models.lookups import GreaterThanOrEqual
 
 from apps.applications.models import App, Instance, Release
 from apps.events.services import record
@@ -134,12 +135,12 @@ def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now
 
 def _claim(node: str, need: Resources) -> None:
     taken = Node.objects.filter(
+        _room("cpu", need.cpu),
+        _room("memory", need.memory),
+        _room("disk", need.disk),
         name=node,
         reachable=True,
         cordoned=False,
-        capacity_cpu__gte=F("system_cpu") + F("reserved_cpu") + need.cpu,
-        capacity_memory__gte=F("system_memory") + F("reserved_memory") + need.memory,
-        capacity_disk__gte=F("system_disk") + F("reserved_disk") + need.disk,
         capacity_instances__gte=F("reserved_instances") + need.instances,
     ).update(
         reserved_cpu=F("reserved_cpu") + need.cpu,
@@ -150,6 +151,12 @@ def _claim(node: str, need: Resources) -> None:
     )
     if not taken:
         raise ClaimLost(node)
+
+
+def _room(figure: str, need: int) -> GreaterThanOrEqual:
+    """Whether what is allocatable holds `need` more. Both sides are a hundred times that, so nothing is rounded."""
+    left = Greatest(F(f"capacity_{figure}") - F(f"system_{figure}"), 0)
+    return GreaterThanOrEqual(left * F(f"overcommit_{figure}"), (F(f"reserved_{figure}") + need) * 100)
 
 
 def _addresses(group: Group, count: int, now: datetime) -> list[str]:

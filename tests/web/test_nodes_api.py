@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apps.applications.models import App, Instance
+from apps.events.models import Event
 from apps.groups.models import Group
 from apps.nodes.models import Node
 from apps.nodes.services import enrol
@@ -23,6 +24,7 @@ from tests.web.conftest import IMAGE
 
 pytestmark = pytest.mark.django_db
 
+SYSTEM = {"cpu": 1, "memory": 0, "disk": 0}
 INSTANCES = "/groups/shop/apps/web/instances"
 
 
@@ -68,6 +70,43 @@ def test_ops_change_what_is_theirs_of_a_node(admin: Api) -> None:
     changed = admin.patch("/nodes/n1", changes).json()
     assert (changed["state"], changed["labels"], changed["system"]["cpu"]) == ("cordoned", {"disk": "ssd"}, 0.5)
     assert admin.patch("/nodes/n1", {"cordoned": False}).json()["state"] == "ready"
+
+
+def test_taints_keep_apps_off_and_overcommit_lends_out_twice(admin: Api) -> None:
+    taints = [{"key": "gpu", "value": "yes"}, {"key": "old", "soft": True}]
+    changed = admin.patch("/nodes/n1", {"taints": taints, "overcommit": {"cpu": 150}, "system": SYSTEM}).json()
+    assert changed["taints"] == [
+        {"key": "gpu", "value": "yes", "soft": False},
+        {"key": "old", "value": "", "soft": True},
+    ]
+    assert changed["overcommit"] == {"cpu": 150, "memory": 100, "disk": 100}
+    assert (changed["capacity"]["cpu"], changed["allocatable"]["cpu"]) == (16, 22.5), "the reserve is not lent out"
+    assert admin.patch("/nodes/n1", {"overcommit": {"memory": 200}}).json()["overcommit"]["cpu"] == 150
+    kinds = list(Event.objects.filter(node__name="n1").order_by("id").values_list("kind", flat=True))
+    assert kinds == ["node.tainted", "node.system_set", "node.overcommit_set", "node.overcommit_set"]
+    assert admin.patch("/nodes/n1", {"taints": []}).json()["taints"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"taints": [{"key": "a b"}]}, "taints[0].key"),
+        ({"taints": [{"key": "a", "value": "x=y"}]}, "taints[0].value"),
+        ({"taints": [{"key": "a"}, {"key": "a"}]}, "taints[1]"),
+        ({"taints": [{"value": "a"}]}, "taints[0].key"),
+        ({"taints": [{"key": "a", "effect": "NoSchedule"}]}, "taints[0].effect"),
+        ({"taints": [{"key": f"k{n}"} for n in range(33)]}, "taints"),
+        ({"overcommit": {"cpu": 99}}, "overcommit.cpu"),
+        ({"overcommit": {"memory": 1001}}, "overcommit.memory"),
+        ({"overcommit": {"instances": 200}}, "overcommit.instances"),
+        ({"overcommit": {"disk": 1.5}}, "overcommit.disk"),
+    ],
+)
+def test_wrong_taints_and_ratios_are_refused_by_field(admin: Api, change: dict[str, Any], field: str) -> None:
+    refused = problem(admin.patch("/nodes/n1", change))
+    assert [error["field"] for error in refused["errors"]] == [field]
+    node = Node.objects.get()
+    assert (node.taints, node.overcommit) == ([], {"cpu": 100, "memory": 100, "disk": 100})
 
 
 def test_a_node_goes_when_nothing_is_on_it_and_its_history_stays(admin: Api, instance: Instance) -> None:

@@ -17,6 +17,7 @@ from apps.events.models import Event
 from apps.events.services import record
 from apps.groups.models import Group, Membership
 from apps.nodes.models import Node
+from scheduler.placement.values import Taint
 from tests.web.seed import GIB, PASSWORD, Seed, seed
 
 pytestmark = pytest.mark.django_db
@@ -122,11 +123,20 @@ def test_an_admin_enrols_labels_cordons_and_removes_a_node(berth: Seed) -> None:
     assert admin.post(reverse("enrol"), new)["Location"] == reverse("node", args=["berth-5"])
     node = Node.objects.get(name="berth-5")
     assert node.labels == {"zone": "c", "disk": "ssd"}
-    settings = {"labels": "zone=d", "cpu": "0.5", "memory": "1GiB", "disk": "0B"}
-    assert admin.post(reverse("node-settings", args=["berth-5"]), settings).status_code == 302
+    settings = {"labels": "zone=d", "taints": "gpu=yes\nold soft", "cpu": "0.5", "memory": "1GiB", "disk": "0B"}
+    ratios = {"overcommit_cpu": "150", "overcommit_memory": "100", "overcommit_disk": "100"}
+    url = reverse("node-settings", args=["berth-5"])
+    assert admin.post(url, {**settings, **ratios}).status_code == 302
+    shown = admin.get(url).text
+    assert "gpu=yes\nold soft</textarea>" in shown
+    assert 'value="150"' in shown
+    wrong = admin.post(url, {**settings, **ratios, "taints": "a b\nold", "overcommit_cpu": "90"}).text
+    assert all(f'id="id_{field}_error"' in wrong for field in ("taints", "overcommit_cpu"))
     admin.post(reverse("cordon", args=["berth-5"]))
     node.refresh_from_db()
     assert (node.labels, node.system_cpu, node.cordoned) == ({"zone": "d"}, 500, True)
+    assert (node.kept_off_by, node.overcommit["cpu"]) == ((Taint("gpu", "yes"), Taint("old", soft=True)), 150)
+    assert "gpu=yes" in admin.get(reverse("node", args=["berth-5"])).text
     admin.post(reverse("uncordon", args=["berth-5"]))
     node.refresh_from_db()
     assert not node.cordoned

@@ -220,12 +220,6 @@ def step_tone(value: str) -> str:
     return words.STEP_STATUSES[value][1]
 
 
-@register.filter
-def less(amount: int, kept_back: int) -> int:
-    """What is left of an amount, never below nothing."""
-    return max(0, amount - kept_back)
-
-
 @register.simple_tag
 def route_url(route: Route) -> str:
     """Where an edge serves a route."""

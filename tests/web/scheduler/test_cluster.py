@@ -18,7 +18,7 @@ from scheduler.diff import Create, Move
 from scheduler.engine.base import EngineInfo
 from scheduler.lifecycle import State
 from scheduler.model import AppState, PlacementRules, Resources
-from scheduler.placement import SPREAD, Request
+from scheduler.placement import SPREAD, Request, Taint
 from scheduler.reasons import because
 from scheduler.store import committing, reading, recording
 from scheduler.store.cluster import STAYING, KeptCluster, _node
@@ -96,6 +96,8 @@ CHANGES = {
     "labels": lambda: services.change_node(None, Node.objects.get(name="n2"), labels={"disk": "ssd"}),
     "cordon": lambda: services.change_node(None, Node.objects.get(name="n2"), cordoned=True),
     "reserve": lambda: services.change_node(None, Node.objects.get(name="n2"), system=Resources(cpu=500)),
+    "taints": lambda: services.change_node(None, Node.objects.get(name="n2"), taints=[Taint("gpu")]),
+    "overcommit": lambda: services.change_node(None, Node.objects.get(name="n2"), overcommit={"cpu": 150}),
     "unreachable": lambda: recording.node_unreachable("n2", "no answer"),
     "capacity": lambda: recording.node_info(
         "n2", EngineInfo("id", "1", "n2", Resources(cpu=9000, memory=1 << 34, disk=1 << 40), True), timezone.now(), 50

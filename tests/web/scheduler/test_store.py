@@ -72,6 +72,30 @@ def test_a_cordoned_or_unreachable_node_takes_no_claim():
             assign(app, 0, node=node)
 
 
+@pytest.mark.parametrize(
+    ("capacity", "system", "percent"),
+    [(1000, 0, 100), (1000, 0, 125), (1000, 300, 150), (333, 0, 101), (999, 1, 333), (250, 250, 1000), (200, 300, 200)],
+)
+def test_a_claim_takes_what_the_placement_calls_allocatable_and_no_more(capacity, system, percent):
+    row = build.node(cpu=capacity, system_cpu=system, overcommit_cpu=percent)
+    room = row.allocatable.cpu
+    committing._claim("n1", Resources(cpu=room))
+    for need in (1, 100):
+        with pytest.raises(committing.ClaimLost):
+            committing._claim("n1", Resources(cpu=need))
+    row.refresh_from_db()
+    assert row.reserved_cpu == room
+
+
+@pytest.mark.parametrize("figure", ["cpu", "memory", "disk"])
+def test_every_figure_has_a_ratio_of_its_own(figure):
+    row = build.node(**{f"overcommit_{figure}": 1000})
+    committing._claim("n1", Resources(**{figure: 10 * getattr(row.capacity, figure)}))
+    for other in {"cpu", "memory", "disk"} - {figure}:
+        with pytest.raises(committing.ClaimLost):
+            committing._claim("n1", Resources(**{other: getattr(row.capacity, other) + 1}))
+
+
 def test_claims_in_parallel_never_exceed_the_node():
     build.node(cpu=1000)
     group = build.group()
