@@ -54,15 +54,16 @@ class App:
 
     def drained(self) -> dict[str, float]:
         """When each instance began to drain (seconds since the epoch), by its hostname."""
-        events = self.api.all(f"/events?app={self.name}&kind=instance.draining&limit=200")
-        return {
-            f"{self.name}-{event['params']['slot']}-{event['params']['generation']}": datetime.fromisoformat(
-                event["at"]
-            ).timestamp()
-            for event in events
-        }
+        return self._events("instance.draining")
 
-    def instances_of(self, release: int) -> set[str]:
-        """The hostnames of all instances that a release had."""
-        listed = self.api.all(f"{self.path}/instances?limit=200")
-        return {f"{self.name}-{each['id']}" for each in listed if each["release"] == release}
+    def made_since(self, began: float) -> set[str]:
+        """The hostnames of all instances that were made since then (seconds since the epoch)."""
+        return {name for name, at in self._events("instance.assigned").items() if at >= began}
+
+    def _events(self, kind: str) -> dict[str, float]:
+        """When it befell which instance, by hostname."""
+        found = {}
+        for event in self.api.all(f"/events?app={self.name}&kind={kind}&limit=200"):
+            of = event["params"]
+            found[f"{self.name}-{of['slot']}-{of['generation']}"] = datetime.fromisoformat(event["at"]).timestamp()
+        return found
