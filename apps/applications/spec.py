@@ -192,8 +192,6 @@ def _health(fields: Fields, protocol: str) -> dict[str, Any]:
     return health
 
 
-
-
 def _update(fields: Fields) -> dict[str, Any]:
     update = {
         "strategy": fields.take("strategy", choice(Strategy), _UPDATE.strategy.value),

@@ -73,6 +73,8 @@ _HTTP = _object(
     error_text=_PAGE | {"description": "On the pages for 502, 503 and 504"},
     timeout=_DURATION | {"description": "How long an instance may say nothing"},
 )
+
+
 def _list(items: dict[str, Any], most: int, **more: Any) -> dict[str, Any]:
     return {"type": "array", "items": items, "maxItems": most, **more}
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from scheduler.discovery import AppConfig
-from scheduler.model import Endpoint
+from scheduler.model import Endpoint, Protocol
 
 App = tuple[str, str]  # group, app
 Slots = tuple[Endpoint | None, ...]
@@ -29,6 +29,10 @@ class Backend:
     def name(self) -> str:
         """Names have no dot, so it is unambiguous."""
         return f"{self.group}.{self.app}"
+
+    @property
+    def sticky(self) -> bool:
+        return self.config.protocol is Protocol.HTTP and self.config.http.sticky
 
     def same_shape(self, other: Backend | None) -> bool:
         """Whether HAProxy could go from the other to this one without a reload."""
@@ -79,11 +83,16 @@ def server(number: int) -> str:
     return f"s{number + 1}"
 
 
-def commands(name: str, number: int, before: Endpoint | None, after: Endpoint | None) -> list[str]:
+def commands(
+    name: str, number: int, before: Endpoint | None, after: Endpoint | None, *, sticky: bool = False
+) -> list[str]:
     """What to tell HAProxy so that a slot goes from one endpoint to another.
 
     A server that leaves maintenance is up at once, before its first check. So a new endpoint goes by way of `drain`,
     where it gets no request, is declared down there, and is up again after its checks have passed.
+
+    With sticky sessions a server in `drain` would go on to get the requests of its clients. So a draining one is in
+    maintenance: what has begun there ends there, and its clients' next requests choose another.
     """
     at = f"set server {name}/{server(number)}"
     if after is None:
@@ -91,7 +100,17 @@ def commands(name: str, number: int, before: Endpoint | None, after: Endpoint | 
     if same_place(before, after):
         if before == after:
             return []
-        return [f"{at} state {'drain' if after.draining else 'ready'}"]
+        if not sticky:
+            return [f"{at} state {'drain' if after.draining else 'ready'}"]
+        return [f"{at} state maint"] if after.draining else _enter(at)
     told = [] if before is None else [f"{at} state maint"]
-    told += [f"{at} addr {after.address} port {after.port}", f"{at} state drain", f"{at} health down"]
-    return told if after.draining else [*told, f"{at} state ready"]
+    told.append(f"{at} addr {after.address} port {after.port}")
+    if after.draining and sticky:
+        return told
+    entering = _enter(at)
+    return [*told, *(entering[:-1] if after.draining else entering)]
+
+
+def _enter(at: str) -> list[str]:
+    """Out of maintenance, and not up before a check has passed."""
+    return [f"{at} state drain", f"{at} health down", f"{at} state ready"]

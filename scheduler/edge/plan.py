@@ -31,7 +31,8 @@ class Change:
         if self.before is None or self.after is None:
             return []
         slots = enumerate(zip(self.before.slots, self.after.slots, strict=True))
-        return [said for n, (old, new) in slots for said in commands(self.after.name, n, old, new)]
+        name, sticky = self.after.name, self.after.sticky
+        return [said for n, (old, new) in slots for said in commands(name, n, old, new, sticky=sticky)]
 
     def arrivals(self) -> list[Endpoint]:
         """Endpoints that HAProxy is to send requests to, and does not have yet."""
@@ -85,21 +86,21 @@ def deviation(wanted: Backend, found: dict[str, Standing]) -> Deviation | None:
     told: list[str] = []
     arrivals = []
     for number, held in enumerate(wanted.slots):
-        differs = list(_realign(wanted.name, number, held, found[server(number)]))
+        differs = list(_realign(wanted, number, held, found[server(number)]))
         told += differs
         if held is not None and not held.draining and len(differs) > 1:
             arrivals.append(held)
     return Deviation(told, arrivals)
 
 
-def _realign(name: str, number: int, held: Endpoint | None, found: Standing) -> Iterator[str]:
-    at = f"set server {name}/{server(number)}"
-    if held is None:
+def _realign(wanted: Backend, number: int, held: Endpoint | None, found: Standing) -> Iterator[str]:
+    at = f"set server {wanted.name}/{server(number)}"
+    if held is None or (wanted.sticky and held.draining and found.place == f"{held.address}:{held.port}"):
         if not found.spare:
             yield f"{at} state maint"
     elif found.spare or found.place != f"{held.address}:{held.port}":
         if not found.spare:
             yield f"{at} state maint"
-        yield from commands(name, number, None, held)
+        yield from commands(wanted.name, number, None, held, sticky=wanted.sticky)
     elif found.draining != held.draining:
         yield f"{at} state {'drain' if held.draining else 'ready'}"

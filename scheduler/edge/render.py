@@ -26,7 +26,7 @@ SPARE = "127.0.0.1:1 disabled"
 WRITTEN = "# Written by Berth's edge agent. Changes are lost."
 RECORD = "# app "
 PROTO_SAID = "{ req.fhdr(x-forwarded-proto) -m str http https }"
-SERVER = re.compile(r"    server s(\d+) (\S+):(\d+) # (\S+)( draining)?")
+SERVER = re.compile(r"    server s(\d+) (\S+):(\d+)(?: disabled)? # (\S+)( draining)?")
 STATE_COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
     " srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state"
@@ -113,7 +113,7 @@ def _trust(proxies: Collection[str]) -> str:
 
 def backend(wanted: Backend) -> str:
     """An app's whole file."""
-    slots = "".join(f"    server {server(n)} {_server(held)}\n" for n, held in enumerate(wanted.slots))
+    slots = "".join(f"    server {server(n)} {_server(held, wanted.sticky)}\n" for n, held in enumerate(wanted.slots))
     return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{rules.before(wanted)}{_head(wanted)}{slots}"
 
 
@@ -142,10 +142,11 @@ def check_host(wanted: Backend) -> str:
     return wanted.config.routes[0].host if wanted.config.routes else wanted.name
 
 
-def _server(held: Endpoint | None) -> str:
+def _server(held: Endpoint | None, sticky: bool) -> str:
     if held is None:
         return SPARE
-    return f"{held.address}:{held.port} # {held.instance}{' draining' if held.draining else ''}"
+    off = " disabled" if held.draining and sticky else ""  # as `backend.commands` has it
+    return f"{held.address}:{held.port}{off} # {held.instance}{' draining' if held.draining else ''}"
 
 
 def _ms(seconds: float) -> str:
@@ -193,7 +194,7 @@ def states(backends: Iterable[Backend], up: Collection[tuple[str, str]]) -> str:
     for each in sorted(backends, key=lambda each: each.name):
         health = each.config.health
         for number, held in enumerate(each.slots):
-            if held is None:
+            if held is None or (held.draining and each.sticky):
                 continue
             is_up = (each.name, held.instance) in up
             operational, result, passed = (2, 3, health.successes + health.failures - 1) if is_up else (0, 0, 0)

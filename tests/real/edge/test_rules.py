@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import http.client
+import socket
+import socketserver
 import string
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from scheduler.model import Route
+from apps.applications.passwords import hashed
+from cloud import embedded
+from scheduler.model import Endpoint, HealthCheck, Protocol, Route
 from scheduler.routing import Headers, Redirect
 from tests.real.edge.conftest import Bench, config, endpoint
 from tests.real.edge.server import Server
+from tests.services import wait_until
 
 HOST = "shop.test"
+TCP_CHECK = HealthCheck(path=None, interval=0.2, timeout=0.5, failures=2)
+UPGRADE = b"\r\n".join((
+    b"GET / HTTP/1.1", b"Host: shop.test", b"Connection: Upgrade", b"Upgrade: websocket",
+    b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", b"", b"",
+))  # fmt: skip
+SWITCHED = b"\r\n".join((
+    b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade", b"Upgrade: websocket",
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", b"", b"",
+))  # fmt: skip
 
 
 class Answer:
@@ -168,3 +188,123 @@ def test_an_app_without_a_healthy_instance_shows_its_own_page(shared: Bench) -> 
     answer = Answer(shared)
     assert answer.status == 503
     assert "<p>Sorry, we&#39;ll be back.</p>" in answer.text
+
+
+def test_a_client_stays_with_its_instance_until_that_drains(shared: Bench) -> None:
+    one, two, three = (shared.server(name) for name in ("one", "two", "three"))
+    wanted = config(HOST, sticky=True, cookie_key="00112233445566778899aabbccddeeff")
+    ends = [endpoint("0-1", one), endpoint("1-1", two)]
+    shared.applied(shared.publish("shop", wanted, *ends))
+    for instance in ("0-1", "1-1"):
+        shared.up("shop", instance)
+    first = Answer(shared)
+    said = first.headers["Set-Cookie"]
+    assert "HttpOnly" in said
+    assert first.text not in said
+    cookie = {"Cookie": said.partition(";")[0]}
+    reloads = shared.logged("reloaded")
+    shared.applied(shared.publish("shop", wanted, *ends, endpoint("2-1", three)))
+    shared.up("shop", "2-1")
+    assert shared.logged("reloaded") == reloads
+    assert {Answer(shared, headers=cookie).text for _ in range(9)} == {first.text}
+    shared.applied(shared.publish("other", config("other.test")))
+    assert shared.logged("reloaded") > reloads
+    assert {Answer(shared, headers=cookie).text for _ in range(9)} == {first.text}
+
+    leaving = one if first.text == "one" else two
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(Answer, shared, "/slow", cookie)
+        wait_until(lambda: "/slow" in leaving.requests, "the slow request has come")
+        drained = [replace(end, draining=end.port == leaving.server_port) for end in ends]
+        reloads = shared.logged("reloaded")
+        shared.applied(shared.publish("shop", wanted, *drained, endpoint("2-1", three)))
+        assert shared.logged("reloaded") == reloads
+        moved = Answer(shared, headers=cookie)
+        assert moved.text != first.text
+        assert moved.headers["Set-Cookie"]
+        shared.applied(shared.publish("other", None))
+        assert Answer(shared, headers=cookie).text != first.text
+        leaving.hold.set()
+        assert slow.result(30).text == first.text
+    shared.applied(shared.publish("shop", wanted, *ends, endpoint("2-1", three)))
+    wait_until(lambda: Answer(shared, headers=cookie).text == first.text, "it is served again by the one before")
+
+
+def test_a_password_is_asked_for_and_does_not_reach_the_app(shared: Bench, server: Server) -> None:
+    serve(shared, server, users=(("alice", hashed("correct horse")), ("bob", hashed("ünïcode '\"\\$1"))))
+    refused = Answer(shared)
+    assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Basic realm="team.shop"')
+    for user, password, status in (
+        ("alice", "correct horse", 200),
+        ("bob", "ünïcode '\"\\$1", 200),
+        ("alice", "wrong horse", 401),
+        ("bob", "correct horse", 401),
+        ("carol", "correct horse", 401),
+    ):
+        given = base64.b64encode(f"{user}:{password}".encode()).decode()
+        assert Answer(shared, headers={"Authorization": f"Basic {given}"}).status == status
+    assert len(server.requests) == 2
+    assert "Authorization" not in server.headers
+
+
+def test_a_websocket_lives_through_another_apps_reload(shared: Bench) -> None:
+    with echo() as port:
+        shared.applied(shared.publish("shop", config(HOST, health=TCP_CHECK), Endpoint("0-1", "127.0.0.1", port)))
+        shared.up("shop", "0-1")
+        with socket.create_connection(("127.0.0.1", shared.agent.port), timeout=30) as channel:
+            channel.sendall(UPGRADE)
+            assert channel.recv(4096).startswith(b"HTTP/1.1 101")
+            reloads = shared.logged("reloaded")
+            for number in range(3):
+                channel.sendall(f"before {number}".encode())
+                assert channel.recv(4096) == f"before {number}".encode()
+                shared.applied(shared.publish("other", config(f"other-{number}.test")))
+                channel.sendall(f"after {number}".encode())
+                assert channel.recv(4096) == f"after {number}".encode()
+            assert shared.logged("reloaded") > reloads
+            draining = Endpoint("0-1", "127.0.0.1", port, draining=True)
+            shared.applied(shared.publish("shop", config(HOST, health=TCP_CHECK), draining))
+            probe = shared.probe("shop", "0-1")
+            assert probe is not None
+            assert probe.sessions
+            channel.sendall(b"still")
+            assert channel.recv(4096) == b"still"
+        wait_until(lambda: (of := shared.probe("shop", "0-1")) and not of.sessions, "its session has ended")
+
+
+def test_an_app_is_served_over_tcp_at_its_port(shared: Bench) -> None:
+    with echo() as port:
+        outside = embedded.free_port()
+        wanted = config(protocol=Protocol.TCP, health=TCP_CHECK, tcp_port=outside)
+        shared.applied(shared.publish("queue", wanted, Endpoint("0-1", "127.0.0.1", port)))
+        shared.up("queue", "0-1")
+        with socket.create_connection(("127.0.0.1", outside), timeout=30) as channel:
+            channel.sendall(UPGRADE)
+            assert channel.recv(4096).startswith(b"HTTP/1.1 101")
+            shared.applied(shared.publish("other", config("other.test")))
+            channel.sendall(b"\0\xff")
+            assert channel.recv(4096) == b"\0\xff"
+        shared.applied(shared.publish("queue", None))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", outside), timeout=30)
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[int]:
+    """An app that says yes to an upgrade and repeats all that it is told after; its port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            if self.request.recv(4096):
+                self.request.sendall(SWITCHED)
+            while said := self.request.recv(4096):
+                self.request.sendall(said)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()

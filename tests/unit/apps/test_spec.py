@@ -57,8 +57,31 @@ FULL = {
 
 # Anything that JSON can say, biased towards the names of the spec
 NAMES = st.sampled_from(
-    ["name", "image", "env", "port", "routes", "host", "path", "redirect", "http", "users", "health", "cpu", "memory",
-     "placement", "prefer", "weight", "affinity", "app", "label", "most", "max_skew", "tolerations", "key"]
+    [
+        "name",
+        "image",
+        "env",
+        "port",
+        "routes",
+        "host",
+        "path",
+        "redirect",
+        "http",
+        "users",
+        "health",
+        "cpu",
+        "memory",
+        "placement",
+        "prefer",
+        "weight",
+        "affinity",
+        "app",
+        "label",
+        "most",
+        "max_skew",
+        "tolerations",
+        "key",
+    ]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from([MASK, "web"]),
