@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 from apps.accounts import pages as accounts
 from apps.applications import change_pages
 from apps.applications import pages as applications
+from apps.certificates import pages as certificates
 from apps.events import pages as events
 from apps.fields import NAME_PATTERN
 from apps.groups import pages as groups
@@ -42,12 +43,22 @@ app = [
     path("delete", change_pages.Delete.as_view(), name="delete"),
 ]
 
+certificate = [
+    path("", certificates.CertificatePage.as_view(), name="certificate"),
+    path("renew", certificates.Renew.as_view(), name="renew-certificate"),
+    path("https-only", certificates.SetHttpsOnly.as_view(), name="https-only"),
+    path("delete", certificates.DeleteCertificate.as_view(), name="delete-certificate"),
+]
+
 group = [
     path("", groups.GroupPage.as_view(), name="group"),
     path("members", groups.MembersPage.as_view(), name="members"),
     path("members/remove", groups.RemoveMember.as_view(), name="remove-member"),
     path("quota", groups.QuotaPage.as_view(), name="quota"),
     path("delete", groups.DeleteGroup.as_view(), name="delete-group"),
+    path("certificates/", certificates.CertificateList.as_view(), name="certificates"),
+    path("certificates/new", certificates.NewCertificate.as_view(), name="new-certificate"),
+    path("certificates/<called:certificate>/", include(certificate)),
     path("apps/new", change_pages.NewApp.as_view(), name="new-app"),
     path("apps/<called:app>/", include(app)),
 ]

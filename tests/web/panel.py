@@ -41,6 +41,7 @@ def arguments(seed: Seed) -> dict[str, Any]:
     return {
         "group": seed.shop.name,
         "app": seed.web.name,
+        "certificate": seed.shop.certificates.get().name,
         "node": seed.nodes[0].name,
         "operation": seed.search.operations.get().pk,
         "token": seed.admin.api_tokens.get().pk,

@@ -15,6 +15,7 @@ from apps.applications.claims import set_routes
 from apps.applications.models import App, Instance, Release
 from apps.applications.releases import Content, held
 from apps.applications.spec import parse, with_port
+from apps.certificates.models import Certificate
 from apps.events.models import Event
 from apps.events.services import record
 from apps.groups.models import Group, Membership, Role
@@ -89,7 +90,25 @@ def seed(now: datetime | None = None) -> Seed:
     )
     for group in (shop, data):
         _reserve(group)
+    _certificate(shop, now)
     return berth
+
+
+def _certificate(group: Group, now: datetime) -> None:
+    Certificate.objects.create(
+        group=group,
+        name="shop",
+        source="acme",
+        hosts=["shop.example.test"],
+        chain="-----BEGIN CERTIFICATE-----",
+        key=secrets.encrypt_bytes(SECRET.encode()),
+        issuer="R3",
+        fingerprint="ab" * 32,
+        not_before=now - timedelta(days=30),
+        not_after=now + timedelta(days=60),
+        due_at=now + timedelta(days=30),
+        tried_at=now - timedelta(days=30),
+    )
 
 
 def _reserve(group: Group) -> None:

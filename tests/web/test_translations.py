@@ -94,12 +94,13 @@ def test_the_placements_explanation_is_chinese_but_for_names_and_units() -> None
 
 # What stays as it is in any language: names, units, terms, and what users wrote.
 KEPT = re.compile(
-    r"(?:unix|tcp)://[\w./:]*|Berth|English|CPU|GiB|MiB|TCP|HTTP|API|GET|Docker|KiB|CI|UTC|SSH|DNS"
+    r"(?:unix|tcp)://[\w./:]*|Berth|English|CPU|GiB|MiB|TCP|HTTP|API|GET|Docker|KiB|CI|UTC|SSH|DNS|HTTPS|ACME|PEM|SHA"
     r"|[\w.-]+@example\.com|[\w./:-]*example\.(?:com|test)[\w./:-]*|\b(?:L7STS|L7OK|L4TOUT)[/\w ]*"
 )
 
 
-PAGES = ("overview", "groups", "group", "members", "quota", "app", "releases", "new-app", "app-settings", "log",
+PAGES = ("overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate",
+         "app", "releases", "new-app", "app-settings", "log",
          "nodes", "node", "enrol", "events", "operation", "account", "password", "users")  # fmt: skip
 
 
