@@ -19,6 +19,7 @@ from scheduler.edge.backend import App, Backend, server
 from scheduler.edge.folder import Folder, write
 from scheduler.edge.haproxy import Haproxy
 from scheduler.edge.plan import Change, change, deviation, to_be
+from scheduler.edge.ports import free
 from scheduler.edge.sockets import HaproxyGone, HaproxyRefused, Standing, standings
 from scheduler.edge.state import Wanted
 from scheduler.model import Endpoint
@@ -54,6 +55,7 @@ class Serving:
     def begin(self, up: Up) -> None:
         """Serve what was served before: adopt the HAProxy that runs, or start one. Raises `HaproxyRefused`."""
         self._folder.routes.touch()
+        self._folder.checks.touch()
         stale = self._refresh()
         if not self._haproxy.adopt():
             self.start(up)
@@ -66,7 +68,10 @@ class Serving:
 
     def _refresh(self) -> bool:
         """Write those files that this version of the agent writes differently; says whether there were any."""
-        files = {self._folder.app_file(each.name): render.backend(each) for each in self.backends.values()}
+        files = {
+            self._folder.app_file(each.name): render.backend(each, self._folder.checks)
+            for each in self.backends.values()
+        }
         base = render.base(self._folder, self._bind, program.user(), https_bind=self._https_bind)
         stale = {path: text for path, text in files.items() if path.read_text() != text}
         if not self._folder.base.exists() or self._folder.base.read_text() != base:
@@ -87,6 +92,9 @@ class Serving:
             self._haproxy.start()
         except HaproxyRefused as error:
             bad = self._culprits({app: self._folder.app_file(each.name) for app, each in self.backends.items()})
+            for app, each in self.backends.items():
+                if (port := each.config.tcp_port) and not free(port, self._bind.rpartition(":")[0]):
+                    bad[app] = f"port {port} is taken on this machine"
             if not bad:
                 raise
             log.error("apps_refused", error=str(error), apps=["/".join(app) for app in bad])
@@ -101,9 +109,9 @@ class Serving:
     def tell(self, wanted: Change) -> None:
         """A change that takes no reload. Raises `HaproxyGone`; the files have it then all the same."""
         assert wanted.after is not None  # noqa: S101 - that would take a reload
-        write(self._folder.app_file(wanted.after.name), render.backend(wanted.after))
+        write(self._folder.app_file(wanted.after.name), render.backend(wanted.after, self._folder.checks))
         self.backends[wanted.app] = wanted.after
-        self._tell(wanted.commands())
+        self._tell([*self._asks(wanted.after.name, wanted.checks()), *wanted.commands()])
         self._announce(wanted)
 
     def reload(self, wanted: Mapping[App, Wanted | None]) -> None:
@@ -150,7 +158,9 @@ class Serving:
         for app, difference in differences.items():
             if difference is not None and difference.commands:
                 log.warning("haproxy_realigned", app="/".join(app))
-                self._tell(difference.commands)
+                each = self.backends[app]
+                paths = [(server(n), each.check(held)) for n, held in enumerate(each.slots) if held is not None]
+                self._tell([*self._asks(each.name, paths), *difference.commands])
                 for endpoint in difference.arrivals:
                     self._arrive(self.backends[app], endpoint)
 
@@ -164,7 +174,7 @@ class Serving:
     def _checked(self, changes: Iterable[Change], wanted: Mapping[App, Wanted | None]) -> list[Change]:
         """The changes with those that HAProxy refuses replaced: the config before with the endpoints of now."""
         changes = list(changes)
-        bad = self._culprits(self._stage(changes))
+        bad = self._culprits(self._stage(changes)) | self._without_port(changes)
         checked = []
         for each in changes:
             self.refused.pop(each.app, None)
@@ -179,12 +189,28 @@ class Serving:
             checked.append(each)
         return checked
 
+    def _without_port(self, changes: Iterable[Change]) -> dict[App, str]:
+        """Those apps that cannot have their port: HAProxy as a whole would not start with one of them."""
+        refused = {}
+        owners = {each.config.tcp_port: app for app, each in self.backends.items()}
+        for each in changes:
+            port = each.after.config.tcp_port if each.after is not None else 0
+            if not port or owners.get(port) == each.app:
+                continue
+            if port in owners:
+                refused[each.app] = f"port {port} is {'/'.join(owners[port])}'s"
+            elif not free(port, self._bind.rpartition(":")[0]):
+                refused[each.app] = f"port {port} is taken on this machine"
+            else:
+                owners[port] = each.app
+        return refused
+
     def _stage(self, changes: Iterable[Change]) -> dict[App, Path]:
         staged = {}
         for each in changes:
             if each.after is not None and each.needs_reload:
                 staged[each.app] = self._folder.staged / f"{each.after.name}.cfg"
-                write(staged[each.app], render.backend(each.after))
+                write(staged[each.app], render.backend(each.after, self._folder.checks))
         return staged
 
     def _culprits(self, files: Mapping[App, Path]) -> dict[App, str]:
@@ -214,7 +240,7 @@ class Serving:
                 continue
             staged = self._folder.staged / f"{each.after.name}.cfg"
             if not staged.exists():
-                write(staged, render.backend(each.after))
+                write(staged, render.backend(each.after, self._folder.checks))
             staged.replace(self._folder.app_file(each.after.name))
             self.backends[each.app] = each.after
 
@@ -228,6 +254,7 @@ class Serving:
     def _prepare(self, up: Up) -> None:
         """The files beside the configuration that a new worker reads."""
         write(self._folder.routes, render.routes(self.backends.values()))
+        write(self._folder.checks, render.checks(self.backends.values()))
         write(self._folder.states, render.states(self.backends.values(), up))
 
     def _up_now(self) -> Up:
@@ -240,6 +267,10 @@ class Serving:
             for held in backend.slots
             if held is not None and (backend.name, f"{held.address}:{held.port}") in places
         }
+
+    def _asks(self, name: str, paths: Iterable[tuple[str, str]]) -> list[str]:
+        """What to tell HAProxy so that these servers' health checks ask for these paths."""
+        return [f"set map {self._folder.checks} {name}/{of} {path}" for of, path in paths]
 
     def _tell(self, commands: list[str]) -> None:
         if not commands:

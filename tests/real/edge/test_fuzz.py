@@ -43,14 +43,57 @@ HEALTH = st.fixed_dictionaries(
         "grace": SECONDS,
     }
 )
+EXTENSIONS = st.lists(mostly(st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True)), max_size=3)
+REDIRECT = st.fixed_dictionaries(
+    {
+        "scheme": mostly(st.sampled_from(["http", "https"])),
+        "host": mostly(st.one_of(st.just(""), HOSTS)),
+        "path": mostly(st.one_of(st.just(""), PATHS)),
+        "permanent": mostly(st.booleans()),
+    }
+)
+ROUTE = st.fixed_dictionaries(
+    {"host": HOSTS, "path": PATHS},
+    optional={"extensions": EXTENSIONS, "redirect": st.one_of(st.none(), REDIRECT), "rewrite": PATHS},
+)
+HEADER_NAMES = mostly(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True))
+HEADER_VALUES = mostly(st.from_regex(r"[!-~]([ -~]{0,30}[!-~])?", fullmatch=True))
+HEADERS = st.fixed_dictionaries(
+    {
+        "set": st.lists(st.tuples(HEADER_NAMES, HEADER_VALUES), max_size=2),
+        "remove": st.lists(HEADER_NAMES, max_size=2),
+    }
+)
+HASHES = mostly(st.from_regex(r"\$5\$rounds=1000\$[a-zA-Z0-9./]{16}\$[a-zA-Z0-9./]{43}", fullmatch=True))
+HTTP = st.fixed_dictionaries(
+    {},
+    optional={
+        "sticky": mostly(st.booleans()),
+        "request": HEADERS,
+        "response": HEADERS,
+        "rate": mostly(st.integers(0, 1000)),
+        "max_body": mostly(st.integers(0, 1 << 40)),
+        "allow": st.lists(mostly(st.ip_addresses().map(lambda each: f"{each}/{each.max_prefixlen}")), max_size=40),
+        "users": st.lists(st.tuples(mostly(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)), HASHES), max_size=2),
+        "maintenance": mostly(st.booleans()),
+        "maintenance_text": mostly(st.text(SIGNS, max_size=500)),
+        "error_text": mostly(st.text(SIGNS, max_size=500)),
+        "timeout": SECONDS,
+    },
+)
 CONFIG = st.fixed_dictionaries(
     {
         "protocol": st.sampled_from(["http", "tcp"]),
         "port": mostly(st.integers(1, 65535)),
         "health": HEALTH,
-        "routes": st.lists(st.fixed_dictionaries({"host": HOSTS, "path": PATHS}), max_size=3),
+        "routes": st.lists(ROUTE, max_size=3),
         "slots": mostly(st.integers(0, 9)),
-    }
+    },
+    optional={
+        "http": HTTP,
+        "cookie_key": mostly(st.from_regex(r"[0-9a-f]{32}", fullmatch=True)),
+        "tcp_port": mostly(st.integers(1024, 65535)),
+    },
 )
 ENDPOINT = st.fixed_dictionaries(
     {
@@ -85,7 +128,8 @@ def test_whatever_etcd_says_haproxy_reads_what_was_rendered_from_it(apps: list[A
         if wanted.config is not None:
             slots = assign((), wanted.endpoints, wanted.config.slots)
             backend = Backend(group, app, wanted.config, slots)
-            backends[backend.name] = backend
+            if wanted.config.tcp_port not in {each.config.tcp_port for each in backends.values()} - {0}:
+                backends[backend.name] = backend
     for backend in backends.values():
         text = render.backend(backend)
         write(folder.app_file(backend.name), text)
@@ -94,7 +138,7 @@ def test_whatever_etcd_says_haproxy_reads_what_was_rendered_from_it(apps: list[A
         assert all(said.startswith(f"set server {backend.name}/s") for said in told)
         assert not any(sign in said for said in told for sign in ";\n\r\0")
     routes = render.routes(backends.values())
-    assert all(len(line.split()) == 2 and line.split()[1] in backends for line in routes.splitlines())
+    assert all(len(line.split()) == 2 and line.split()[1].split("/")[0] in backends for line in routes.splitlines())
     write(folder.routes, routes)
     try:
         haproxy.check([folder.conf])

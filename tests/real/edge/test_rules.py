@@ -289,6 +289,19 @@ def test_an_app_is_served_over_tcp_at_its_port(shared: Bench) -> None:
             socket.create_connection(("127.0.0.1", outside), timeout=30)
 
 
+def test_an_app_whose_port_is_taken_is_refused_and_the_others_are_served(shared: Bench, server: Server) -> None:
+    queue = config(protocol=Protocol.TCP, health=TCP_CHECK, tcp_port=server.server_port)
+    shared.publish("queue", queue)
+    outside = embedded.free_port()
+    mail = config(protocol=Protocol.TCP, health=TCP_CHECK, tcp_port=outside)
+    shared.applied(shared.publish("mail", mail))
+    shared.applied(shared.publish("post", mail))
+    wait_until(lambda: (of := shared.report("queue")) and "taken" in of.refused, "queue is refused")
+    wait_until(lambda: (of := shared.report("post")) and "team/mail" in of.refused, "post is refused")
+    serve(shared, server)
+    assert Answer(shared).status == 200
+
+
 @contextlib.contextmanager
 def echo() -> Iterator[int]:
     """An app that says yes to an upgrade and repeats all that it is told after; its port."""

@@ -8,9 +8,40 @@ import pytest
 
 from scheduler.edge.grammar import Refused, check_app, check_config, check_endpoint
 from scheduler.model import Endpoint, Route
+from scheduler.routing import Headers, HttpOptions, Redirect
 from tests.unit.scheduler.edge.build import CONFIG, held
 
 INJECTIONS = ["\n", ";", "'", '"', "\\", "#", " ", "\t", "\0", "$", "{", "[", "\x7f", "é", "\u2028", "|"]
+
+
+CRYPTED = f"$5$rounds=1000$salt${'a' * 43}"
+
+
+def check_http(**options: Any) -> None:
+    check_config(replace(CONFIG, http=HttpOptions(**options)))
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\0", "\t", "\x7f", "é", "\u2028"])
+def test_a_headers_value_is_one_line_of_printable_ascii(sign: str) -> None:
+    with pytest.raises(Refused, match=r"http\.request"):
+        check_http(request=Headers((("X-A", f"a{sign}b"),)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"sticky": 1}, {"rate": -1}, {"rate": True}, {"max_body": "1"}, {"allow": ("10.0.0.1/8",)}, {"allow": (3,)},
+     {"maintenance": "no"}, {"error_text": "x" * 501}, {"maintenance_text": None}, {"timeout": 0},
+     {"users": (("a", "plain"),)}, {"allow": ("fe80::1%eth0/128",)}],
+)  # fmt: skip
+def test_options_have_their_bounds(options: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="http"):
+        check_http(**options)
+
+
+@pytest.mark.parametrize("port", [1, 1023, 65536, True, "2000"])
+def test_apps_have_no_port_of_the_systems_own(port: Any) -> None:
+    with pytest.raises(Refused, match="tcp_port"):
+        check_config(replace(CONFIG, tcp_port=port))
 
 
 @pytest.mark.parametrize("sign", INJECTIONS)
@@ -21,6 +52,17 @@ def test_signs_that_mean_something_to_haproxy_are_refused_everywhere(sign: str) 
         lambda: check_config(replace(CONFIG, routes=(Route(f"a{sign}b.test"),))),
         lambda: check_config(replace(CONFIG, routes=(Route("a.test", f"/a{sign}b"),))),
         lambda: check_config(replace(CONFIG, health=replace(CONFIG.health, path=f"/a{sign}b"))),
+        lambda: check_config(replace(CONFIG, routes=(Route("a.test", extensions=(f"c{sign}s",)),))),
+        lambda: check_config(replace(CONFIG, routes=(Route("a.test", rewrite=f"/a{sign}b"),))),
+        lambda: check_config(replace(CONFIG, routes=(Route("a.test", redirect=Redirect(host=f"a{sign}b")),))),
+        lambda: check_config(replace(CONFIG, routes=(Route("a.test", redirect=Redirect(path=f"/a{sign}b")),))),
+        lambda: check_config(replace(CONFIG, routes=(Route("a.test", redirect=Redirect(scheme=f"http{sign}")),))),
+        lambda: check_http(request=Headers(((f"a{sign}b", "c"),))),
+        lambda: check_http(response=Headers(remove=(f"a{sign}b",))),
+        lambda: check_http(allow=(f"10.0.0.0{sign}/8",)),
+        lambda: check_http(users=((f"a{sign}b", CRYPTED),)),
+        lambda: check_http(users=(("ab", f"{CRYPTED[:-1]}{sign}" if sign != "$" else f"{CRYPTED}$"),)),
+        lambda: check_config(replace(CONFIG, cookie_key=f"{'0' * 16}{sign}")),
         lambda: check_endpoint(replace(held("0-1"), instance=f"0{sign}1")),
         lambda: check_endpoint(replace(held("0-1"), address=f"10.0.0.1{sign}")),
     ):
