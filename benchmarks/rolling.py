@@ -46,6 +46,7 @@ from tests.flows.installation import Berth, installation
 GROUP, HOST = "bench", "rolling.bench.localhost"
 REPLICAS, MORE = 4, 6
 DRAIN = 5.0  # seconds: longer than a slow request and a websocket last
+SURGES = (6, 24)  # of the update of 24: as many as are made at a time, and all at once
 CRASH_AFTER = "200"  # requests
 CLIENTS = {"fresh": 4, "kept": 4, "slow": 2, "sockets": 2, "lasting": 1}
 PROCESSES = 2
@@ -75,7 +76,8 @@ def main() -> None:
         quota = {"cpu": 16, "memory": "16GiB", "disk": "64GiB", "instances": 200}
         api("POST", "/groups", {"name": GROUP, "quota": quota})
         if "update" in options.parts:
-            updates.report(api, berth, client, f"{registry}/demo/hello:1", options.updates, figure)
+            for surge in SURGES:
+                updates.report(api, client, f"{registry}/demo/hello:1", options.updates, surge, figure)
         tag = f"{registry}/bench/traffic:1"
         image.build(tag)
         try:

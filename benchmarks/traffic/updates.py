@@ -14,7 +14,6 @@ from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
 from scheduler.engine.hostconfig import container_body, network_arguments
 from scheduler.model import Resources
 from tests.flows.api import Api
-from tests.flows.installation import Berth
 
 COUNT = 24
 PARALLEL = 6  # as the loop does
@@ -26,16 +25,14 @@ SPEC = {
     "resources": {"cpu": 0.03, "memory": "16MiB"},
     "health": {"path": "/ok.txt"},
     "routes": [{"host": "update.bench.localhost"}],
-    "update": {"max_surge": PARALLEL, "max_unavailable": 0, "drain": "2s", "stop_timeout": f"{STOP}s"},
 }
 
 
-def report(
-    api: Api, berth: Berth, client: docker.APIClient, image: str, runs: int, figure: Callable[..., None]
-) -> None:
-    """Runs of both, one after the other in turns."""
+def report(api: Api, client: docker.APIClient, image: str, runs: int, surge: int, figure: Callable[..., None]) -> None:
+    """Runs of both, one after the other in turns; `surge` instances more than there are to be at once."""
     app = App(api, "bench", "update")
-    app.create(image=image, **SPEC)
+    policy = {"max_surge": surge, "max_unavailable": 0, "drain": "2s", "stop_timeout": f"{STOP}s"}
+    app.create(image=image, **SPEC, update=policy)
     client.create_network(**network_arguments(NETWORK))
     bare = Bare(client, image)
     try:
@@ -46,10 +43,10 @@ def report(
         client.remove_network(NETWORK.name)
         app.delete()
     ratios = [through / direct for direct, through in pairs]
-    figure("bare update of 24", statistics.median(direct for direct, _ in pairs), "s", part="update", runs=runs)
-    figure("update of 24", statistics.median(through for _, through in pairs), "s", part="update", runs=runs)
-    worst = round(max(ratios), 2)
-    figure("update of 24 over bare", statistics.median(ratios), "", part="update", worst=worst, runs=runs)
+    more = {"part": "update", "surge": surge, "runs": runs}
+    figure("bare update of 24", statistics.median(direct for direct, _ in pairs), "s", **more)
+    figure("update of 24", statistics.median(through for _, through in pairs), "s", **more)
+    figure("update of 24 over bare", statistics.median(ratios), "", worst=round(max(ratios), 2), **more)
 
 
 def _update(app: App, number: int) -> float:
