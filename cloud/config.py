@@ -30,6 +30,8 @@ class Config:
     http_bind: str  # BERTH_HTTP_BIND: address of the edge
     http_port: int  # BERTH_HTTP_PORT: the edge
     https_port: int  # BERTH_HTTPS_PORT: the edge, encrypted; 0: not at all
+    tcp_ports: range  # BERTH_TCP_PORTS: of the edges, for apps that are served over TCP
+    trusted_proxies: tuple[str, ...]  # BERTH_TRUSTED_PROXIES: networks whose X-Forwarded-… the edge takes
     allowed_hosts: tuple[str, ...]  # BERTH_HOSTS: names that the panel answers to
     debug: bool  # BERTH_DEBUG
     log_level: str  # BERTH_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR
@@ -143,6 +145,21 @@ class _Reader:
         given = tuple(part.strip() for part in self.environment.get(name, "").split(",") if part.strip())
         return given or default
 
+    def port_range(self, name: str, default: str) -> range:
+        """Two ports with a dash between, both of them included."""
+        text = self.text(name, default, r"[0-9]{4,5}-[0-9]{4,5}", "FIRST-LAST")
+        first, last = (int(part) for part in text.split("-"))
+        if not 1024 <= first <= last <= 65535:
+            raise ConfigError(f"{name}: {text} is not a range of ports from 1024 to 65535")
+        return range(first, last + 1)
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        """A list of networks, of IPv4 and IPv6, in their normal form."""
+        try:
+            return tuple(str(ipaddress.ip_network(part)) for part in self.names(name))
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}") from error
+
     def network(self, name: str, default: str) -> ipaddress.IPv4Network:
         try:
             return ipaddress.IPv4Network(self.text(name, default))
@@ -166,6 +183,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Config:
         http_bind=value.text("BERTH_HTTP_BIND", "*"),
         http_port=value.port("BERTH_HTTP_PORT", 8080),
         https_port=value.port_or_none("BERTH_HTTPS_PORT", 8443),
+        tcp_ports=value.port_range("BERTH_TCP_PORTS", "20000-20099"),
+        trusted_proxies=value.networks("BERTH_TRUSTED_PROXIES"),
         allowed_hosts=value.names("BERTH_HOSTS", "localhost", "127.0.0.1", "[::1]"),
         debug=value.switch("BERTH_DEBUG"),
         log_level=value.text("BERTH_LOG_LEVEL", "INFO", *LOG_LEVEL),

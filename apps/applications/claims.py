@@ -1,4 +1,4 @@
-"""What apps claim of hosts, inside the caller's transaction.
+"""What apps claim of hosts and of the edges' ports, inside the caller's transaction.
 
 A host belongs to the group that has a route on it: no other takes a path of it over, or is sent its cookies.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from apps.applications import http_spec, redirects
 from apps.applications.models import App, Route
-from apps.errors import FieldError, Invalid
+from apps.errors import FieldError, Invalid, invalid
 from scheduler import routing
 
 Claim = tuple[str, str, str]  # host, path, extension
@@ -47,6 +48,18 @@ def set_routes(app: App, wanted: Sequence[Mapping[str, Any]]) -> None:
     except IntegrityError:  # another app was faster
         _check(app, values)
         raise
+
+
+def set_tcp_port(app: App, expose: bool) -> None:
+    """Give the app a port of the edges, which it keeps as long as it is exposed; the caller saves it. `Invalid`."""
+    if not expose or app.tcp_port is not None:
+        app.tcp_port = app.tcp_port if expose else None
+        return
+    _one_at_a_time()
+    taken = set(App.objects.exclude(tcp_port=None).values_list("tcp_port", flat=True))
+    app.tcp_port = next((port for port in settings.BERTH.tcp_ports if port not in taken), None)
+    if app.tcp_port is None:
+        raise invalid("expose", "no_port", _("All ports for apps that are served over TCP are taken."))
 
 
 def _one_at_a_time() -> None:

@@ -39,6 +39,7 @@ class App(models.Model):
     release = models.ForeignKey("Release", on_delete=models.PROTECT, null=True, related_name="+")
     running = models.BooleanField(default=True)
     deleting = models.BooleanField(default=False)
+    tcp_port = models.PositiveIntegerField(null=True, blank=True, unique=True)  # of the edges, where it is exposed
     restarts = models.PositiveIntegerField(default=0)  # asked for; each wants new containers of the same release
 
     # decided

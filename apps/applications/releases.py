@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.applications import secrets
-from apps.applications.claims import set_routes
+from apps.applications.claims import set_routes, set_tcp_port
 from apps.applications.models import AntiAffinity, App, Release
 from apps.applications.spec import as_spec
 from apps.errors import Conflict, NotFound
@@ -105,7 +105,8 @@ def publish(app: App, content: Content, actor: User | None, *, made_from: int | 
     reserve(app.group_id, held(app) - before)
     set_routes(app, content.spec["routes"])
     _set_anti_affinities(app, spec)
-    app.save(update_fields=["release"])
+    set_tcp_port(app, spec.expose)
+    app.save(update_fields=["release", "tcp_port"])
     return app.release
 
 

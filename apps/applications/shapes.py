@@ -44,6 +44,7 @@ class AppSerializer(serializers.Serializer):
     release = serializers.IntegerField(source="release.number")
     digest = serializers.CharField(source="release.digest")
     last_good_release = serializers.IntegerField(source="last_good.number", default=None, allow_null=True)
+    tcp_port = serializers.IntegerField(allow_null=True, help_text="Of the edges, while it is exposed")
     created_at = serializers.DateTimeField()
     spec = SpecField()
 

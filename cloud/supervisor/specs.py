@@ -67,6 +67,7 @@ def processes(config: Config) -> list[Spec]:
         "--name", config.edge,
         "--http-bind", f"{config.http_bind}:{config.http_port}",
         "--https-bind", f"{config.http_bind}:{config.https_port}" if config.https_port else "",
+        "--trusted-proxies", ",".join(config.trusted_proxies),
         "--folder", str(config.home / "edge"),
     )  # fmt: skip
     return [

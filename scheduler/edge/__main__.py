@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import signal
 import sys
@@ -40,7 +41,7 @@ def main() -> int:
             return 0
         folder.prepare()
         with folder.lock():
-            agent = Agent(folder, etcd, given.name, given.http_bind, given.https_bind, sealer)
+            agent = Agent(folder, etcd, given.name, given.http_bind, given.https_bind, sealer, given.trusted_proxies)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, agent.stop)
             if given.once:
@@ -59,6 +60,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", type=_name, required=True, help="of this edge, unlike any other's")
     parser.add_argument("--http-bind", required=True, metavar="ADDRESS:PORT", help="where HAProxy takes requests")
     parser.add_argument("--https-bind", default="", metavar="ADDRESS:PORT", help="and where it takes encrypted ones")
+    parser.add_argument(
+        "--trusted-proxies", type=_networks, default=(), metavar="NETWORK,…", help="in front of this edge"
+    )
     parser.add_argument("--folder", type=Path, required=True, help="for HAProxy's files and sockets")
     parser.add_argument("--once", action="store_true", help="serve what etcd says now, and end; HAProxy serves on")
     parser.add_argument("--noop", action="store_true", help="with --once: say what would be done and do nothing")
@@ -73,6 +77,13 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host, int(port)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(part)) for part in text.split(",") if part)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _name(text: str) -> str:

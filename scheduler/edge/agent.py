@@ -17,7 +17,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -53,14 +53,24 @@ log = structlog.get_logger(__name__)
 
 class Agent:
     def __init__(
-        self, folder: Folder, store: Store, edge: str, bind: str, https_bind: str = "", sealer: Sealer | None = None
+        self,
+        folder: Folder,
+        store: Store,
+        edge: str,
+        bind: str,
+        https_bind: str = "",
+        sealer: Sealer | None = None,
+        proxies: Collection[str] = (),
     ) -> None:
-        """`https_bind` empty: nothing is served encrypted. `sealer` opens what etcd has of certificates."""
+        """`https_bind` empty: nothing is served encrypted. `sealer` opens what etcd has of certificates.
+
+        `proxies`: networks of those in front of the edge whose word on who asked is taken.
+        """
         self._store, self._edge = store, edge
         self._selector = selectors.DefaultSelector()
         self._checks = FirstChecks(self._selector, lambda app, endpoint: self._passed.append((app, endpoint)))
         self._haproxy = Haproxy(folder)
-        self._serving = Serving(folder, self._haproxy, bind, self._arrived, https_bind)
+        self._serving = Serving(folder, self._haproxy, bind, self._arrived, https_bind, proxies)
         self._certificates = Certificates(folder, sealer or Sealer(())) if https_bind else None
         self._changed: set[App] = set()  # whose reports are to be written anew
         self._probes = Probes(edge, self._serving, self._haproxy, self._changed.add)

@@ -106,7 +106,8 @@ def _trust(proxies: Collection[str]) -> str:
     if not proxies:
         return ""
     return f"""\
-    http-request set-var(txn.trusted) bool(true) if {{ src {" ".join(proxies)} }}
+{rules.networks("trusted", proxies)}\
+    http-request set-var(txn.trusted) bool(true) if trusted
     http-request set-src req.hdr_ip(x-forwarded-for,-1) if {{ var(txn.trusted) -m bool }}
 """
 

@@ -6,7 +6,7 @@ Where a route has rules of its own, the map of routes has told which route it wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from scheduler.discovery import AppConfig
 from scheduler.edge.backend import Backend
@@ -48,8 +48,7 @@ def lines(wanted: Backend) -> Iterator[str]:
         yield f"cookie {COOKIE} insert indirect nocache httponly dynamic attr SameSite=Lax"
         yield f"dynamic-cookie-key {config.cookie_key or wanted.name}"
     if http.allow:
-        for networks in _groups(http.allow):
-            yield f"acl allowed src {' '.join(networks)}"
+        yield networks("allowed", http.allow).strip()
         yield f"http-request return {_answer(403, 'Forbidden', 'Not from where you are.')} unless allowed"
     if http.rate:
         yield "stick-table type ipv6 size 100k expire 10s store http_req_rate(1s)"
@@ -114,9 +113,11 @@ def _answer(status: int, title: str, text: str) -> str:
     return f"status {status} content-type text/html string '{page(f'{status} {title}', text)}'"
 
 
-def _groups(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(words), WORDS_A_LINE):
-        yield words[start : start + WORDS_A_LINE]
+def networks(name: str, listed: Collection[str]) -> str:
+    """Lines that say by which networks an address is of this kind."""
+    words = list(listed)
+    starts = range(0, len(words), WORDS_A_LINE)
+    return "".join(f"    acl {name} src {' '.join(words[at : at + WORDS_A_LINE])}\n" for at in starts)
 
 
 def _format(text: str) -> str:

@@ -33,12 +33,20 @@ log = structlog.get_logger(__name__)
 class Serving:
     """The apps as files and HAProxy have them."""
 
-    def __init__(self, folder: Folder, haproxy: Haproxy, bind: str, arrived: Arrived, https_bind: str = "") -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        haproxy: Haproxy,
+        bind: str,
+        arrived: Arrived,
+        https_bind: str = "",
+        proxies: Collection[str] = (),
+    ) -> None:
         self.backends: dict[App, Backend] = {}
         self.refused: dict[App, str] = {}  # why HAProxy would not have an app's config
         self.in_doubt = False  # HAProxy may not have what the files say
         self._folder, self._haproxy, self._bind, self._arrived = folder, haproxy, bind, arrived
-        self._https_bind = https_bind
+        self._https_bind, self._proxies = https_bind, proxies
 
     def load(self) -> None:
         """Read back what was served before; a file that nobody can read is dropped, etcd has what was in it."""
@@ -72,7 +80,7 @@ class Serving:
             self._folder.app_file(each.name): render.backend(each, self._folder.checks)
             for each in self.backends.values()
         }
-        base = render.base(self._folder, self._bind, program.user(), https_bind=self._https_bind)
+        base = render.base(self._folder, self._bind, program.user(), self._proxies, https_bind=self._https_bind)
         stale = {path: text for path, text in files.items() if path.read_text() != text}
         if not self._folder.base.exists() or self._folder.base.read_text() != base:
             staged = self._folder.staged / self._folder.base.name

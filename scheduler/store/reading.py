@@ -218,7 +218,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     slots = spec.replicas + spec.update.max_surge
     standby = {row.id for row in rows if _stands_by(app, spec, row, rows)}
     key = secrets.cookie_key(app.id) if spec.http.sticky else ""
-    config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots, spec.http, key)
+    config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots, spec.http, key, app.tcp_port or 0)
     shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
     endpoints = [
         Endpoint(row.name, row.address, spec.port, row.state == State.DRAINING or row.id in standby)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -231,6 +232,26 @@ def test_redirects_may_not_lead_in_circles_by_way_of_another_app(api: Api, web: 
     back = {**SPEC, "name": "back", "routes": [{"host": "new.test", "redirect": {"host": "old.test"}}]}
     refused = problem(api.post(APPS, back))
     assert [(e["field"], e["code"]) for e in refused["errors"]] == [("routes[0].redirect", "redirect_loop")]
+
+
+def test_an_exposed_app_has_a_port_that_nobody_else_has(
+    api: Api, web: App, people: SimpleNamespace, other: Group, settings: Any
+) -> None:
+    settings.BERTH = replace(settings.BERTH, tcp_ports=range(20000, 20002))
+    queue = {"name": "queue", "image": SPEC["image"], "protocol": "tcp", "expose": True}
+    assert api.post(APPS, queue).status_code == 202
+    stranger = Api(people.outsider)
+    assert stranger.post("/groups/other/apps", queue).status_code == 202
+    ports = [api.get(f"{APPS}/queue").json()["tcp_port"], stranger.get("/groups/other/apps/queue").json()["tcp_port"]]
+    assert ports == [20000, 20001]
+    refused = problem(api.post(APPS, {**queue, "name": "third"}))
+    assert [(e["field"], e["code"]) for e in refused["errors"]] == [("expose", "no_port")]
+    assert api.patch(f"{APPS}/queue", {"replicas": 2}).status_code == 202
+    assert api.get(f"{APPS}/queue").json()["tcp_port"] == 20000
+    assert stranger.patch("/groups/other/apps/queue", {"expose": False}).status_code == 202
+    assert api.post(APPS, {**queue, "name": "third"}).status_code == 202
+    assert api.get(f"{APPS}/third").json()["tcp_port"] == 20001
+    assert api.get(WEB).json()["tcp_port"] is None
 
 
 def test_passwords_for_an_app_are_shown_to_nobody(api: Api, web: App, people: SimpleNamespace) -> None:

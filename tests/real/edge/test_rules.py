@@ -145,6 +145,19 @@ def test_what_a_client_forges_about_itself_does_not_arrive(shared: Bench, server
     assert "Forwarded" not in server.headers
 
 
+def test_trusted_proxies_say_who_asked(bench: Bench) -> None:
+    server = bench.server("one")
+    said = {"X-Forwarded-For": "1.2.3.4, 203.0.113.9", "X-Forwarded-Proto": "https"}
+    bench.agent.kill()
+    bench.agent.argv += ["--trusted-proxies", "10.0.0.0/8,127.0.0.0/8"]
+    bench.agent.start()
+    serve(bench, server, allow=("203.0.113.0/24",))
+    assert Answer(bench, headers=said).status == 200
+    assert (server.headers["X-Forwarded-For"], server.headers["X-Forwarded-Proto"]) == ("203.0.113.9", "https")
+    assert Answer(bench, headers={"X-Forwarded-For": "nobody"}).status == 403
+    assert Answer(bench).status == 403
+
+
 def test_a_client_that_asks_too_often_is_told_to_wait(shared: Bench, server: Server) -> None:
     serve(shared, server, rate=5)
     answers = [Answer(shared) for _ in range(12)]
