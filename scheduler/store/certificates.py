@@ -17,6 +17,7 @@ from apps.errors import Invalid
 from scheduler.tls import Certificate as Published
 
 BUSY = timedelta(minutes=5)  # after which whoever took an order has died
+AHEAD = timedelta(hours=1)  # that an authority's clock may be before ours: what it has just issued is valid
 BACK_OFF, LONGEST_BACK_OFF = timedelta(minutes=2), timedelta(hours=12)
 
 
@@ -95,7 +96,7 @@ def check(order: Order) -> None:
 def keep_issued(order: Order, chain: str, key: bytes, now: datetime) -> None:
     """What the authority has issued, checked like an upload; due again at two thirds of its life."""
     try:
-        parsed = pem.read(chain, key.decode(), now)
+        parsed = pem.read(chain, key.decode(), now + AHEAD)
     except Invalid as refused:
         raise NotOrdered(f"what was issued is no good: {refused}") from None
     if not all(any(pem.covers(name, host) for name in parsed.names) for host in order.hosts):

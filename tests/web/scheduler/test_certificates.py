@@ -115,6 +115,16 @@ def test_what_was_issued_is_checked_like_an_upload() -> None:
         store.keep_issued(order, other.certificate, other.key.encode(), NOW)
 
 
+def test_an_authority_whose_clock_is_ahead_issues_all_the_same() -> None:
+    found = asked(group("shop", "a.test"), "a.test")
+    order = store.take(found.pk, NOW)
+    assert order is not None
+    made = make("a.test", begins=timedelta(minutes=5))
+    store.keep_issued(order, made.certificate, made.key.encode(), NOW)
+    found.refresh_from_db()
+    assert found.chain == made.certificate
+
+
 def test_an_order_of_a_deleted_certificate_ends() -> None:
     found = asked(group("shop", "a.test"), "a.test")
     order = store.take(found.pk, NOW)
