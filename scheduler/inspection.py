@@ -85,6 +85,8 @@ def _wake_all(app_ids: set[int] | list[int]) -> None:
 
 def _remove_orphan(node: str, engine: Engine, container: Container) -> None:
     try:
+        if engine.container(container.id) is None:
+            return  # the loop removed it after it was listed here: it belonged to an instance that is gone now
         engine.remove(container.id)
     except EngineError as error:
         log.warning("orphan_stays", node=node, container=container.name, error=str(error))

@@ -9,8 +9,9 @@ from apps.applications import services
 from apps.applications.models import App, Instance
 from apps.events.models import Event
 from apps.groups.models import Group
+from apps.nodes.models import Node
 from apps.operations.models import Operation
-from scheduler import reconciler
+from scheduler import inspection, reconciler
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus, Process
 from tests.web.scheduler import build
@@ -226,6 +227,16 @@ def test_what_belongs_to_nothing_is_removed_and_what_is_not_berths_is_left(sim, 
     assert sim.engine.find(stray) is None
     assert sim.engine.find(foreign) is not None
     assert Event.objects.filter(kind="orphan.removed").exists()
+
+
+def test_what_the_loop_removes_while_an_engine_is_looked_at_is_no_orphan(sim, group, monkeypatch):
+    app = deployed(sim, group, replicas=2)
+    listed = sim.engine.containers()
+    services.scale(None, app, 1)
+    sim.converge()
+    monkeypatch.setattr(sim.engine, "containers", lambda: listed)
+    assert inspection.check_node(Node.objects.get().name, sim.engine, sim.world.now())
+    assert not Event.objects.filter(kind="orphan.removed").exists()
 
 
 def test_an_address_that_something_else_has_costs_another_address_and_no_failure(sim, group):
