@@ -15,6 +15,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from apps.applications import http_spec
 from apps.applications.fields import CommandField, LinesField, NumberField, SpecField
 from apps.applications.placement_fields import AffinitiesField, LimitsField, PreferencesField, TolerationsField
 from apps.applications.spec import parse
@@ -39,6 +40,15 @@ FIELDS: Mapping[str, str] = {
     "health.failures": "failures",
     "health.successes": "successes",
     "health.grace": "grace",
+    "http.rate": "rate",
+    "http.max_body": "max_body",
+    "http.allow": "allow",
+    "http.timeout": "silence",
+    "http.sticky": "sticky",
+    "http.maintenance": "maintenance",
+    "http.maintenance_text": "maintenance_text",
+    "http.error_text": "error_text",
+    "expose": "expose",
     "placement.spread": "spread",
     "placement.require": "require",
     "placement.prefer": "prefer",
@@ -91,6 +101,22 @@ class SpecForm(PanelForm):
     successes = NumberField(_("Successes"), _("In a row, to enter it"))
     grace = SpecField(_("Grace"), _("To become healthy after the start"))
 
+    rate = NumberField(_("Rate limit"), _("Requests a second of one client's address"))
+    max_body = SpecField(_("Largest body"), _("Such as 10MiB"))
+    allow = LinesField(_("Let in"), _("Networks, one a line; empty: everyone"))
+    silence = SpecField(_("Silence"), _("How long an instance may say nothing"))
+    sticky = forms.BooleanField(
+        required=False, label=_("Sticky sessions"), help_text=_("A client stays with its instance, by a cookie")
+    )
+    maintenance = forms.BooleanField(
+        required=False, label=_("Maintenance"), help_text=_("A page stands in for the app; its instances run on")
+    )
+    maintenance_text = SpecField(_("Maintenance text"), lines=2)
+    error_text = SpecField(_("Error text"), _("On the pages for 502, 503 and 504"), lines=2)
+    expose = forms.BooleanField(
+        required=False, label=_("Expose over TCP"), help_text=_("At a port of the edges; for TCP alone")
+    )
+
     spread = LinesField(_("Spread over"), _("Labels of nodes, one a line"))
     require = LinesField(_("Require"), _("Such as disk == ssd, one a line"))
     prefer = PreferencesField(_("Prefer"), _("Such as zone == a, one a line; with a weight as the API writes it"))
@@ -138,6 +164,7 @@ class SpecForm(PanelForm):
 
     def __init__(self, data: QueryDict | None = None, *, spec: Mapping[str, Any]) -> None:
         """`spec` is what the app has, or the defaults for a new one."""
+        spec = {"http": http_spec.defaults(), "expose": False, **spec}  # releases from before edges had options
         super().__init__(data, initial={name: _at(spec, path) for path, name in FIELDS.items()})
         self._spec = spec
         if data is None:
