@@ -23,6 +23,14 @@ MOST_CERTIFICATES, MOST_NAMES = 10, 100
 SMALLEST_RSA = 2048  # bits
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _PEM = serialization.Encoding.PEM
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +74,10 @@ def _text(name: str, value: object, longest: int) -> bytes:
 def _chain(text: bytes) -> Sequence[x509.Certificate]:
     try:
         chain = x509.load_pem_x509_certificates(text)
-        for each in chain:
-            _ = each.extensions, each.public_key()  # these are read when they are asked for
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        for each in chain:  # much of it is only read when it is asked for
+            _ = each.extensions, each.public_key(), each.issuer, each.subject, each.version
+            _ = each.not_valid_before_utc, each.not_valid_after_utc
+    except _MALFORMED:
         raise _wrong("invalid_pem") from None
     if len(chain) > MOST_CERTIFICATES:
         raise _wrong("too_many")
