@@ -127,12 +127,13 @@ def load_config(text: str) -> AppConfig:
 
 
 def dump_endpoint(endpoint: Endpoint) -> str:
-    return _dump({"address": endpoint.address, "port": endpoint.port, "draining": endpoint.draining})
+    place = {"address": endpoint.address, "port": endpoint.port, "draining": endpoint.draining}
+    return _dump({**place, "check": endpoint.check} if endpoint.check else place)
 
 
 def load_endpoint(instance: str, text: str) -> Endpoint:
     value = json.loads(text)
-    return Endpoint(instance, value["address"], value["port"], value["draining"])
+    return Endpoint(instance, value["address"], value["port"], value["draining"], value.get("check", ""))
 
 
 def dump_report(report: Report) -> str:

@@ -161,8 +161,8 @@ class Spec:
         """A short hash of what a container is made from.
 
         Two releases with one template need no new containers: a change of replicas, placement or of what edges
-        alone do (routes, health check, rules) is applied in place. `env_fingerprint` is a keyed hash of
-        the environment.
+        alone do (routes, rules, how often they check) is applied in place. What their check asks for is not: a
+        wrong path must not take down what serves. `env_fingerprint` is a keyed hash of the environment.
         """
         made_of = (
             self.digest,
@@ -170,6 +170,7 @@ class Spec:
             self.port,
             self.protocol,
             asdict(self.resources),
+            self.health.path,
             self.health.command,
             [asdict(mount) for mount in self.mounts],
             env_fingerprint,
@@ -346,9 +347,13 @@ class AppState:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an edge finds one instance. `draining` endpoints get no new sessions."""
+    """Where an edge finds one instance. `draining` endpoints get no new sessions.
+
+    `check` is the path that its health check asks for, which is its own release's; empty: the app's.
+    """
 
     instance: str  # "<slot>-<generation>", unique within the app
     address: str
     port: int
     draining: bool = False
+    check: str = ""

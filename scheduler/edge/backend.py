@@ -34,6 +34,10 @@ class Backend:
     def sticky(self) -> bool:
         return self.config.protocol is Protocol.HTTP and self.config.http.sticky
 
+    def check(self, held: Endpoint | None) -> str:
+        """The path that the health check of an endpoint asks for; of a spare slot nothing in particular."""
+        return (held.check if held is not None else "") or self.config.health.path or "/"
+
     def same_shape(self, other: Backend | None) -> bool:
         """Whether HAProxy could go from the other to this one without a reload."""
         return (
@@ -74,8 +78,10 @@ def _kept(held: Endpoint | None, endpoints: Mapping[str, Endpoint]) -> Endpoint 
 
 
 def same_place(one: Endpoint | None, other: Endpoint | None) -> bool:
-    """Whether both are the same instance at the same address; draining or not does not matter."""
-    return one is not None and other is not None and replace(one, draining=False) == replace(other, draining=False)
+    """Whether both are the same instance at the same address; draining or not, and its check, do not matter."""
+    if one is None or other is None:
+        return False
+    return (one.instance, one.address, one.port) == (other.instance, other.address, other.port)
 
 
 def server(number: int) -> str:
@@ -97,8 +103,8 @@ def commands(
     at = f"set server {name}/{server(number)}"
     if after is None:
         return [] if before is None else [f"{at} state maint"]
-    if same_place(before, after):
-        if before == after:
+    if before is not None and same_place(before, after):
+        if before.draining == after.draining:
             return []
         if not sticky:
             return [f"{at} state {'drain' if after.draining else 'ready'}"]

@@ -61,7 +61,12 @@ class FirstChecks:
         health = config.health
         request = b""
         if config.protocol is Protocol.HTTP and health.path is not None:
-            lines = (f"GET {health.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {USER_AGENT}", "Connection: close")
+            lines = (
+                f"GET {endpoint.check or health.path} HTTP/1.1",
+                f"Host: {host}",
+                f"User-Agent: {USER_AGENT}",
+                "Connection: close",
+            )
             request = "\r\n".join((*lines, "", "")).encode("ascii")
         self._checks[app, endpoint.instance] = _Check(
             app, endpoint, request, health.timeout, health.successes, began=now, due=now

@@ -40,6 +40,11 @@ class Folder:
         return self.root / "routes.map"
 
     @property
+    def checks(self) -> Path:
+        """What each server's health check asks for."""
+        return self.root / "checks.map"
+
+    @property
     def states(self) -> Path:
         """Which servers are up, for a HAProxy that starts."""
         return self.root / "servers.state"
@@ -114,7 +119,7 @@ class Folder:
         path = str(self.root)
         if len(str(self.master)) > LONGEST_SOCKET:
             raise FolderError(f"{path} is too long for the sockets in it; at most {LONGEST_SOCKET - 12} signs")
-        if not path.isprintable() or "'" in path:
+        if not path.isprintable() or set(path) & set("'\"\\;,()[]%# "):
             raise FolderError(f"{path!a} has signs that HAProxy's configuration cannot name")
         for folder in (self.root, self.conf, self.staged):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -73,13 +73,13 @@ def check_endpoint(endpoint: Endpoint) -> None:
     _check_port(endpoint.port)
     if type(endpoint.draining) is not bool:
         raise Refused("draining: is neither true nor false")
+    if endpoint.check != "":
+        _check_health_path("check", endpoint.check)
 
 
 def _check_health(health: HealthCheck) -> None:
-    if health.path is not None and (
-        not isinstance(health.path, str) or len(health.path) > LONGEST_PATH or not HEALTH_PATH.fullmatch(health.path)
-    ):
-        raise Refused(f"health.path: {_shown(health.path)} has signs that a path may not have")
+    if health.path is not None:
+        _check_health_path("health.path", health.path)
     for name in ("interval", "timeout"):
         value = getattr(health, name)
         if type(value) not in (int, float) or not 0 < value <= LONGEST_TIME:
@@ -87,6 +87,11 @@ def _check_health(health: HealthCheck) -> None:
     for name in ("failures", "successes"):
         if not _whole(getattr(health, name), 1, MOST_CHECKS):
             raise Refused(f"health.{name}: {_shown(getattr(health, name))} is not a number up to {MOST_CHECKS}")
+
+
+def _check_health_path(name: str, path: object) -> None:
+    if not isinstance(path, str) or len(path) > LONGEST_PATH or not HEALTH_PATH.fullmatch(path):
+        raise Refused(f"{name}: {_shown(path)} has signs that a path may not have")
 
 
 def _check_route(route: Route) -> None:

@@ -34,6 +34,14 @@ class Change:
         name, sticky = self.after.name, self.after.sticky
         return [said for n, (old, new) in slots for said in commands(name, n, old, new, sticky=sticky)]
 
+    def checks(self) -> list[tuple[str, str]]:
+        """(server, path) of those whose health check asks for another path from now on."""
+        if self.before is None or self.after is None:
+            return []
+        slots = enumerate(zip(self.before.slots, self.after.slots, strict=True))
+        paths = [(n, self.before.check(old), self.after.check(new)) for n, (old, new) in slots if new is not None]
+        return [(server(n), after) for n, before, after in paths if before != after]
+
     def arrivals(self) -> list[Endpoint]:
         """Endpoints that HAProxy is to send requests to, and does not have yet."""
         if self.after is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from scheduler.discovery import dump_config, load_config
 from scheduler.edge import https, rules
@@ -26,7 +27,7 @@ SPARE = "127.0.0.1:1 disabled"
 WRITTEN = "# Written by Berth's edge agent. Changes are lost."
 RECORD = "# app "
 PROTO_SAID = "{ req.fhdr(x-forwarded-proto) -m str http https }"
-SERVER = re.compile(r"    server s(\d+) (\S+):(\d+)(?: disabled)? # (\S+)( draining)?")
+SERVER = re.compile(r"    server s(\d+) (\S+):(\d+)(?: disabled)? # (\S+)(?: (/\S*))?( draining)?")
 STATE_COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
     " srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state"
@@ -112,13 +113,13 @@ def _trust(proxies: Collection[str]) -> str:
 """
 
 
-def backend(wanted: Backend) -> str:
-    """An app's whole file."""
+def backend(wanted: Backend, checks: Path) -> str:
+    """An app's whole file. `checks`: the map of what health checks ask for."""
     slots = "".join(f"    server {server(n)} {_server(held, wanted.sticky)}\n" for n, held in enumerate(wanted.slots))
-    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{rules.before(wanted)}{_head(wanted)}{slots}"
+    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{rules.before(wanted)}{_head(wanted, checks)}{slots}"
 
 
-def _head(wanted: Backend) -> str:
+def _head(wanted: Backend, checks: Path) -> str:
     config, health = wanted.config, wanted.config.health
     lines = [
         f"backend {wanted.name} from {config.protocol.value}",
@@ -129,9 +130,11 @@ def _head(wanted: Backend) -> str:
         f" downinter {_ms(min(health.interval, QUICK))} rise {health.successes} fall {health.failures}",
     ]
     if config.protocol is Protocol.HTTP and health.path is not None:
+        path = f"%[str({wanted.name}/),concat(,check.server),map({checks},/)]"
         lines += [
             "option httpchk",
-            f"http-check send meth GET uri '{health.path}' ver HTTP/1.1"
+            "http-check set-var(check.server) srv_name",
+            f"http-check send meth GET uri-lf '{path}' ver HTTP/1.1"
             f" hdr Host '{check_host(wanted)}' hdr User-Agent {USER_AGENT}",
             "http-check expect status 200-299",
         ]
@@ -147,7 +150,8 @@ def _server(held: Endpoint | None, sticky: bool) -> str:
     if held is None:
         return SPARE
     off = " disabled" if held.draining and sticky else ""  # as `backend.commands` has it
-    return f"{held.address}:{held.port}{off} # {held.instance}{' draining' if held.draining else ''}"
+    noted = f"{held.instance}{f' {held.check}' if held.check else ''}{' draining' if held.draining else ''}"
+    return f"{held.address}:{held.port}{off} # {noted}"
 
 
 def _ms(seconds: float) -> str:
@@ -163,7 +167,7 @@ def read_backend(name: str, text: str) -> Backend:
     slots: list[Endpoint | None] = []
     for line in (line for line in lines if line.startswith("    server ")):
         found = SERVER.fullmatch(line)
-        held = Endpoint(found[4], found[2], int(found[3]), found[5] is not None) if found else None
+        held = Endpoint(found[4], found[2], int(found[3]), found[6] is not None, found[5] or "") if found else None
         slots.append(held)
     return Backend(group, app, load_config(lines[1].removeprefix(RECORD)), tuple(slots))
 
@@ -183,6 +187,18 @@ def routes(backends: Iterable[Backend]) -> str:
             if not route.extensions:
                 keys.setdefault(key, value)
     return "".join(f"{key} {name}\n" for key, name in sorted(keys.items()))
+
+
+def checks(backends: Iterable[Backend]) -> str:
+    """The map from server to the path that its health check asks for; instances of two releases may have two.
+
+    Spare slots are in it as well: HAProxy changes entries at runtime that are there.
+    """
+    return "".join(
+        f"{each.name}/{server(number)} {each.check(held)}\n"
+        for each in sorted(backends, key=lambda each: each.name)
+        for number, held in enumerate(each.slots)
+    )
 
 
 def states(backends: Iterable[Backend], up: Collection[tuple[str, str]]) -> str:

@@ -73,7 +73,7 @@ def end(app: AppState, outcome: Outcome, now: datetime) -> None:
     with transaction.atomic():
         releases.lock_group(App.objects.get(id=app.id).group_id)  # everyone locks in this order
         row = Operation.objects.select_for_update().filter(id=app.operation.id, status__in=ACTIVE).first()
-        if row is None:  # superseded or cancelled meanwhile
+        if row is None or not _still_wanted(app):  # superseded, cancelled or changed meanwhile
             return
         status, error = outcome.status, None
         if status is OperationStatus.ROLLED_BACK and not _fall_back(app):
@@ -89,6 +89,12 @@ def end(app: AppState, outcome: Outcome, now: datetime) -> None:
                 App.objects.filter(id=app.id).update(active=app.release.template, active_since=now)
         record(f"operation.{status.value}", group=row.group, app=row.app, operation=row, reason=outcome.reason)
         announce(f"operation.{row.id.hex}", f"app.{app.id}")
+
+
+def _still_wanted(app: AppState) -> bool:
+    """Whether what the pass decided from is what is wanted now."""
+    rows = App.objects.filter(id=app.id, running=app.running, deleting=app.deleting)
+    return rows.filter(release__number=app.release.number).exists()
 
 
 def _ended(step: dict[str, Any], failed: str, status: OperationStatus, now: datetime) -> dict[str, Any]:

@@ -49,12 +49,13 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
 
     `probes` is by instance name. None: there is no such app, or it has no release yet.
     """
+    # the operation first: what it asked for was committed with it, so the app is read with that or with something newer
+    operation = OperationRow.objects.filter(app_id=app_id, status__in=ACTIVE).first()
     app = tables.App.objects.select_related("group", "release", "last_good").filter(id=app_id).first()
     if app is None or app.release is None:
         return None
     wanted = release(app.release, app.restarts)
     present = tables.Instance.objects.filter(app=app, gone_at=None).select_related("release", "node")
-    operation = OperationRow.objects.filter(app=app, status__in=ACTIVE).first()
     return AppState(
         id=app.id,
         group=app.group.name,
@@ -211,7 +212,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     Third, the instances on their way out for which it is not known yet since which revision it says so.
     """
     app = tables.App.objects.select_related("release").get(id=app_id)
-    rows = list(tables.Instance.objects.filter(app=app, gone_at=None))
+    rows = list(tables.Instance.objects.filter(app=app, gone_at=None).select_related("release"))
     if app.release is None or (app.deleting and not rows):
         return None, [], []
     spec = as_spec(app.release.spec, app.release.digest)
@@ -220,8 +221,15 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     key = secrets.cookie_key(app.id) if spec.http.sticky else ""
     config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots, spec.http, key, app.tcp_port or 0)
     shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
+    specs = {row.release_id: as_spec(row.release.spec, row.release.digest) for row in rows}
     endpoints = [
-        Endpoint(row.name, row.address, spec.port, row.state == State.DRAINING or row.id in standby)
+        Endpoint(
+            row.name,
+            row.address,
+            specs[row.release_id].port,
+            row.state == State.DRAINING or row.id in standby,
+            specs[row.release_id].health.path or "",
+        )
         for row in rows
         if row.state in shown
     ]

@@ -170,6 +170,19 @@ def test_a_release_that_answers_500_is_taken_back_with_evidence_while_the_old_on
     assert seen.failed == {}
 
 
+@pytest.mark.parametrize("change", [{"health": {"path": "/nowhere"}}, {"port": 9}], ids=["path", "port"])
+def test_a_wrong_health_path_or_port_is_taken_back_and_fails_no_request(
+    app: App, engine: docker.APIClient, change: dict[str, Any]
+) -> None:
+    before = app.containers(engine).keys()
+    with load(int(app.berth.env["BERTH_HTTP_PORT"]), app.host) as seen:
+        operation = app.end("PATCH", "", change, status="rolled_back")
+        wait_until(lambda: app.serves_from(engine, 2), "the old release serves alone again", 30)
+    assert operation["error"]["step"] == "health"
+    assert app.containers(engine).keys() == before
+    assert seen.failed == {}
+
+
 def test_a_first_release_that_never_gets_healthy_fails(api: Api, berth: Berth) -> None:
     broken = App(api, berth, "broken")
     operation = api("POST", f"/groups/{GROUP}/apps", spec_of(broken, env={"BROKEN": "1"}), status=202)

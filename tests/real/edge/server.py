@@ -23,6 +23,7 @@ class Server(ThreadingHTTPServer):
         self.status = status
         self.check_status = 0  # what checks get, if something else
         self.checks = 0
+        self.check_path = ""  # the only one that checks pass at, if there is one
         self.requests: list[str] = []  # paths, without the checks
         self.headers = Message()  # of the last request
         self.hold = threading.Event()  # requests to /slow wait for it
@@ -45,6 +46,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.headers["User-Agent"] == USER_AGENT:
             self.server.checks += 1
+            if self.server.check_path not in ("", self.path):
+                self.send_error(404)
+                return
         else:
             self.server.requests.append(self.path)
             self.server.headers = self.headers

@@ -100,7 +100,8 @@ ENDPOINT = st.fixed_dictionaries(
         "address": mostly(st.ip_addresses(v=4, network="10.0.0.0/8").map(str), WORD),
         "port": mostly(st.integers(1, 65535)),
         "draining": mostly(st.booleans()),
-    }
+    },
+    optional={"check": mostly(st.from_regex(r"/[A-Za-z0-9._~%@:+,/?&=-]{0,30}", fullmatch=True), WORD)},
 )
 APP = st.tuples(NAMES, NAMES, CONFIG, st.dictionaries(NAMES, ENDPOINT, max_size=4))
 
@@ -131,7 +132,7 @@ def test_whatever_etcd_says_haproxy_reads_what_was_rendered_from_it(apps: list[A
             if wanted.config.tcp_port not in {each.config.tcp_port for each in backends.values()} - {0}:
                 backends[backend.name] = backend
     for backend in backends.values():
-        text = render.backend(backend)
+        text = render.backend(backend, folder.checks)
         write(folder.app_file(backend.name), text)
         assert render.read_backend(backend.name, text) == backend
         told = [said for n, held in enumerate(backend.slots) for said in commands(backend.name, n, None, held)]
@@ -140,6 +141,9 @@ def test_whatever_etcd_says_haproxy_reads_what_was_rendered_from_it(apps: list[A
     routes = render.routes(backends.values())
     assert all(len(line.split()) == 2 and line.split()[1].split("/")[0] in backends for line in routes.splitlines())
     write(folder.routes, routes)
+    checks = render.checks(backends.values())
+    assert all(len(line.split(" ")) == 2 for line in checks.splitlines())
+    write(folder.checks, checks)
     try:
         haproxy.check([folder.conf])
     finally:

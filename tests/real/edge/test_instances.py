@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from cloud.embedded import free_port
 from scheduler.model import Endpoint, HealthCheck
-from tests.real.edge.conftest import Bench, config, endpoint
+from tests.real.edge.conftest import CHECK, Bench, config, endpoint
 from tests.real.edge.server import get
 from tests.services import wait_until
 
@@ -42,6 +43,28 @@ def test_more_instances_than_slots_reload_without_losing_a_request(shared: Bench
     assert set(load.answers) == {"200"}
     assert shared.agent.haproxies()[0] == master
     assert worker != shared.agent.haproxies()[-1]
+
+
+def test_instances_of_two_releases_are_checked_each_by_its_own_path(shared: Bench) -> None:
+    old, new, wrong = (shared.server(name) for name in ("old", "new", "wrong"))
+    old.check_path, new.check_path, wrong.check_path = "/health", "/healthz?deep=1,2", "/health"
+    before = replace(endpoint("0-1", old), check=old.check_path)
+    shared.publish("shop", config("shop.test", health=replace(CHECK, path=old.check_path)), before)
+    shared.up("shop", "0-1")
+    after = config("shop.test", slots=4, health=replace(CHECK, path=new.check_path))
+    with shared.load("shop.test") as load:
+        fresh = [replace(endpoint(*of), check=new.check_path) for of in (("0-2", new), ("1-3", wrong))]
+        shared.applied(shared.publish("shop", after, before, *fresh))
+        shared.up("shop", "0-2")
+        seen = old.checks, new.checks
+        wait_until(lambda: old.checks > seen[0] + 5 and new.checks > seen[1] + 5, "HAProxy itself checks them")
+        verdicts = {name: probe.up for name in ("0-1", "0-2", "1-3") if (probe := shared.probe("shop", name))}
+        assert verdicts == {"0-1": True, "0-2": True, "1-3": False}
+        shared.applied(shared.publish("shop", after, fresh[0]))
+        enough = load.done + 100
+        wait_until(lambda: load.done > enough, "requests go on")
+    assert set(load.answers) == {"200"}
+    assert not wrong.requests
 
 
 def test_a_change_of_config_takes_no_healthy_instance_out(shared: Bench) -> None:

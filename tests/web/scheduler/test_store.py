@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,11 @@ from django.utils import timezone
 
 from apps.applications.models import App, Instance
 from apps.nodes.models import Node
-from scheduler.diff import Create
+from scheduler.diff import Create, Outcome
 from scheduler.lifecycle import State
-from scheduler.model import AppState, Resources
+from scheduler.model import AppState, OperationStatus, Resources
 from scheduler.reasons import because
-from scheduler.store import committing, reading, recording, runner
+from scheduler.store import committing, outcome, reading, recording, runner
 from tests.web.scheduler import build
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,6 +149,20 @@ def test_a_start_that_the_observer_saw_end_already_is_not_recorded_as_running():
     recording.started(Instance.objects.get().id, "c1", timezone.now())
     row = Instance.objects.get()
     assert (row.state, row.process) == (State.STARTED, "exited")
+
+
+def test_a_pass_that_read_what_was_wanted_before_does_not_end_a_newer_operation():
+    build.node()
+    app = build.app(build.group())
+    before = state(app)
+    newer = build.deploy(app, env={"A": "1"})
+    mixed = replace(before, operation=state(app).operation)
+    outcome.end(mixed, Outcome(OperationStatus.SUCCEEDED, because("converged")), timezone.now())
+    newer.refresh_from_db()
+    assert newer.status == OperationStatus.PENDING
+    outcome.end(state(app), Outcome(OperationStatus.SUCCEEDED, because("converged")), timezone.now())
+    newer.refresh_from_db()
+    assert newer.status == OperationStatus.SUCCEEDED
 
 
 class TestRunner:

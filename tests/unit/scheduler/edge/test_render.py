@@ -11,12 +11,13 @@ from scheduler.edge.folder import Folder
 from scheduler.model import HealthCheck, Protocol, Route
 from tests.unit.scheduler.edge.build import CONFIG, backend, held
 
+CHECKS = Path("/edge/checks.map")
 SHOP = backend(held("0-1"), None, held("1-3", 2, draining=True))
 
 
 def test_an_apps_file_says_all_of_it() -> None:
     assert (
-        render.backend(SHOP)
+        render.backend(SHOP, CHECKS)
         == f"""\
 # Written by Berth's edge agent. Changes are lost.
 # app {dump_config(CONFIG)}
@@ -26,7 +27,9 @@ backend team.shop from http
     timeout check 1000ms
     default-server check inter 2000ms fastinter 250ms downinter 250ms rise 1 fall 3
     option httpchk
-    http-check send meth GET uri '/' ver HTTP/1.1 hdr Host 'shop.test' hdr User-Agent Berth
+    http-check set-var(check.server) srv_name
+    http-check send meth GET uri-lf '%[str(team.shop/),concat(,check.server),map(/edge/checks.map,/)]' ver HTTP/1.1\
+ hdr Host 'shop.test' hdr User-Agent Berth
     http-check expect status 200-299
     timeout server 60000ms
     server s1 10.0.0.1:8080 # 0-1
@@ -39,12 +42,19 @@ backend team.shop from http
 def test_without_a_path_a_connection_is_enough() -> None:
     tcp = replace(CONFIG, protocol=Protocol.TCP)
     bare = replace(CONFIG, health=HealthCheck(path=None))
-    assert "httpchk" not in render.backend(backend(config=tcp)) + render.backend(backend(config=bare))
+    assert "httpchk" not in render.backend(backend(config=tcp), CHECKS) + render.backend(backend(config=bare), CHECKS)
 
 
 @pytest.mark.parametrize("each", [SHOP, backend(), backend(None, config=replace(CONFIG, routes=(), slots=7))])
 def test_what_is_written_is_read_back(each: object) -> None:
-    assert render.read_backend("team.shop", render.backend(each)) == each  # type: ignore[arg-type]
+    assert render.read_backend("team.shop", render.backend(each, CHECKS)) == each  # type: ignore[arg-type]
+
+
+def test_each_server_is_asked_for_what_its_own_release_has() -> None:
+    own = replace(held("1-3", 2, draining=True), check="/healthz?a,b=%20")
+    wanted = backend(held("0-1"), None, own, config=replace(CONFIG, health=HealthCheck(path="/new")))
+    assert render.checks([wanted]) == "team.shop/s1 /new\nteam.shop/s2 /new\nteam.shop/s3 /healthz?a,b=%20\n"
+    assert render.read_backend("team.shop", render.backend(wanted, CHECKS)) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "backend x\n", "# Written\n# app no JSON\n"])
