@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.core import signing
@@ -28,8 +29,9 @@ PARAMETERS = [
 ]
 
 
+@cache
 def page_of(one: type[serializers.BaseSerializer]) -> serializers.Serializer:
-    """The schema of a page."""
+    """The schema of a page: the same one wherever it is answered."""
     return inline_serializer(
         one.__name__.removesuffix("Serializer") + "Page",
         {
