@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.groups",
     "apps.nodes",
+    "apps.placement",
     "apps.applications",
     "apps.certificates",
     "apps.operations",

@@ -14,12 +14,23 @@ from scheduler import placement
 from scheduler.diff import diff
 from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
 from scheduler.model import AppState, Release, Spec
-from scheduler.store import reading, sweeping
+from scheduler.placement import Profile, Trial
+from scheduler.store import reading, running, sweeping
 from scheduler.world import the_world
+
+MOST_TRIED = 100_000  # instances that a profile is tried on: some seconds
 
 
 class ImageRefused(Exception):
     """The reference means nothing to any registry or engine that was asked; `str()` says what they said."""
+
+
+class TooMuch(Exception):
+    """What was asked would take too long: it is about `count` instances, and `most` are the limit."""
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(f"{count} instances, {most} at most")
+        self.count, self.most = count, most
 
 
 class LogsUnavailable(Exception):
@@ -60,7 +71,7 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
     kept = {i.id for i in keep.values()}
     missing = [slot for slot in slots if slot not in keep]
     request = reading.request(group, name, spec, len(missing))
-    decision = the_world().cluster.try_out(request, placement.SPREAD)
+    decision = the_world().cluster.try_out(request, reading.profile(group))
     placed = dict(zip(missing, decision.nodes, strict=False))
     first = diff(app, datetime.now(UTC))
     reasons = {create.slot: str(create.reason) for create in first.create}
@@ -71,6 +82,18 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
         "pending": len(missing) - len(placed),
         "explanation": decision.explanation.as_dict() if len(placed) < len(missing) else None,
     }
+
+
+def try_profile(group: str | None, profile: Profile) -> Trial:
+    """How the profile would place what runs of a group, or of all groups without a profile of their own.
+
+    Raises `TooMuch`.
+    """
+    others = [] if group else running.with_profile()
+    count = running.count(of=group, but=others)
+    if count > MOST_TRIED:
+        raise TooMuch(count, MOST_TRIED)
+    return placement.try_profile(the_world().cluster.nodes(), running.instances(of=group, but=others), profile)
 
 
 def logs(instance_id: int, *, tail: int = 100) -> list[LogLine]:

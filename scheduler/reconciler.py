@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from scheduler import discovery, effects, placement, progress, wake
+from scheduler import discovery, effects, progress, wake
 from scheduler.diff import Plan, diff
 from scheduler.etcd import EtcdUnavailable
 from scheduler.model import AppState, Edge, Instance, Probe
@@ -106,8 +106,9 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
         return None
     spec, now = app.release.spec, world.now()
     request = reading.request(app.group, app.name, spec, len(plan.create))
+    profile = reading.profile(app.group)
     for _ in range(CLAIM_ATTEMPTS):
-        decision = world.cluster.place(request, placement.SPREAD)
+        decision = world.cluster.place(request, profile)
         made = [committing.Assignment(c, n) for c, n in zip(plan.create, decision.nodes, strict=False)]
         try:
             if made:

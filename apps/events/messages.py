@@ -20,6 +20,8 @@ MESSAGES: Mapping[str, str] = {
     # groups
     "group.created": gettext_noop("group %(group)s was created"),
     "group.quota_set": gettext_noop("the quota of group %(group)s was changed"),
+    "group.profile_set": gettext_noop("the apps of group %(group)s are placed by the profile %(profile)s now"),
+    "group.profile_unset": gettext_noop("the apps of group %(group)s are placed by the profile of the cluster again"),
     "group.deleted": gettext_noop("group %(name)s was deleted"),
     "member.added": gettext_noop("%(user)s joined as %(role)s"),
     "member.changed": gettext_noop("%(user)s is %(role)s now"),
@@ -31,6 +33,8 @@ MESSAGES: Mapping[str, str] = {
     "certificate.deleted": gettext_noop("certificate %(certificate)s was deleted"),
     "certificate.issued": gettext_noop("certificate %(certificate)s was issued"),
     "certificate.failed": gettext_noop("certificate %(certificate)s was not issued: %(problem)s"),
+    # the cluster
+    "cluster.profile_set": gettext_noop("apps are placed by the profile %(profile)s now"),
     # nodes
     "node.enrolled": gettext_noop("node %(node)s was enrolled"),
     "node.cordoned": gettext_noop("node %(node)s was cordoned: it takes nothing new"),

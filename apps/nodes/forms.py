@@ -90,7 +90,7 @@ class SettingsForm(LabelledForm):
         label=_("Taints"),
         required=False,
         help_text=_(
-            "One a line, such as disk=slow: apps that do not tolerate it stay away. With soft behind it: if they can."
+            "One a line, such as disk=ssd: apps that do not tolerate it stay away. With soft behind it: if they can."
         ),
     )
     cpu = cpu_field(label=_("CPU (cores)"))

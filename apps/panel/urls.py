@@ -14,6 +14,7 @@ from apps.groups import pages as groups
 from apps.nodes import pages as nodes
 from apps.operations import pages as operations
 from apps.panel import pages as panel
+from apps.placement import pages as placement
 
 
 class NameConverter:
@@ -55,6 +56,8 @@ group = [
     path("members", groups.MembersPage.as_view(), name="members"),
     path("members/remove", groups.RemoveMember.as_view(), name="remove-member"),
     path("quota", groups.QuotaPage.as_view(), name="quota"),
+    path("placement", placement.GroupPlacementPage.as_view(), name="group-placement"),
+    path("placement/unset", placement.UnsetProfile.as_view(), name="unset-profile"),
     path("delete", groups.DeleteGroup.as_view(), name="delete-group"),
     path("certificates/", certificates.CertificateList.as_view(), name="certificates"),
     path("certificates/new", certificates.NewCertificate.as_view(), name="new-certificate"),
@@ -82,6 +85,7 @@ urlpatterns = [
     path("nodes/", nodes.NodeList.as_view(), name="nodes"),
     path("nodes/new", nodes.EnrolPage.as_view(), name="enrol"),
     path("nodes/<called:node>/", include(node)),
+    path("placement/", placement.PlacementPage.as_view(), name="placement"),
     path("operations/<uuid:operation>", operations.OperationPage.as_view(), name="operation"),
     path("operations/<uuid:operation>/cancel", operations.CancelOperation.as_view(), name="cancel-operation"),
     path("events/", events.EventsPage.as_view(), name="events"),

@@ -13,6 +13,7 @@ from apps.fields import NAME_PATTERN
 from apps.groups import api as groups
 from apps.nodes import api as nodes
 from apps.operations import api as operations
+from apps.placement import api as placement
 from apps.rest.docs import Docs
 from apps.rest.views import Unknown
 
@@ -85,6 +86,9 @@ urlpatterns = [
     path(f"{GROUP}/certificates", certificates.Certificates.as_view(), name="certificates"),
     path(CERTIFICATE, certificates.CertificateDetail.as_view(), name="certificate"),
     path(f"{CERTIFICATE}/renew", certificates.Renewal.as_view(), name="renew-certificate"),
+    path(f"{GROUP}/placement/profile", placement.GroupProfile.as_view(), name="group-profile"),
+    path("placement/profile", placement.ClusterProfile.as_view(), name="profile"),
+    path("placement/choices", placement.Choices.as_view(), name="choices"),
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
     path("operations", operations.Operations.as_view(), name="operations"),

@@ -63,6 +63,12 @@ class KeptCluster:
             self._refresh()
             return self._cluster.explain(request, profile)
 
+    def nodes(self) -> list[placement.Node]:
+        """All nodes as they are."""
+        with self._lock:
+            self._refresh()
+            return self._cluster.nodes
+
     def _refresh(self) -> None:
         if self._read_at is None or time.monotonic() >= self._whole_due:
             self._read_at = _clock()

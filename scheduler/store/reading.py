@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import F, Max, Q
 
 from apps.applications import models as tables
 from apps.applications import secrets
 from apps.applications.spec import as_spec
 from apps.operations.models import ACTIVE
 from apps.operations.models import Operation as OperationRow
+from apps.placement.models import PlacementProfile
 from scheduler.diff import failures_after
 from scheduler.discovery import AppConfig
 from scheduler.engine import base as engine
@@ -35,7 +36,7 @@ from scheduler.model import (
     Strategy,
     restarted,
 )
-from scheduler.placement import Affinity, Bond, Constraints, Request
+from scheduler.placement import SPREAD, Affinity, Bond, Constraints, Profile, Request
 from scheduler.reasons import Reason, because
 
 
@@ -127,8 +128,12 @@ def _failures(app: tables.App, template: str) -> dict[int, Failures]:
 
 def request(group: str, app: str, spec: Spec, count: int) -> Request:
     """What is asked of the placement for so many more instances of an app."""
+    return request_of(group, app, spec, count, keeping_apart([group], app).get((group, app), ()))
+
+
+def request_of(group: str, app: str, spec: Spec, count: int, others: tuple[Affinity, ...]) -> Request:
+    """The same, from what is known: `others` is what other apps' anti-affinities to this one ask of it."""
     constraints = _in_group(spec.constraints or Constraints(), group)
-    others = _keeping_apart(group, app)
     return Request(
         app=f"{group}/{app}",
         group=group,
@@ -147,11 +152,27 @@ def _in_group(constraints: Constraints, group: str) -> Constraints:
     return replace(constraints, affinities=affinities)
 
 
-def _keeping_apart(group: str, app: str) -> tuple[Affinity, ...]:
-    """What other apps' anti-affinities to this one ask of it."""
-    rows = tables.AntiAffinity.objects.filter(group__name=group, other=app)
-    found = rows.values_list("app__name", "label").order_by("app__name", "label")
-    return tuple(Affinity(Bond.APART, f"{group}/{name}", label) for name, label in found)
+def keeping_apart(
+    groups: Collection[str] | None, app: str | None = None
+) -> Mapping[tuple[str, str], tuple[Affinity, ...]]:
+    """By group and app, what other apps' anti-affinities to it ask of it. None: of all groups, of all apps."""
+    rows = tables.AntiAffinity.objects.order_by("app__name", "label")
+    if groups is not None:
+        rows = rows.filter(group__name__in=groups)
+    if app is not None:
+        rows = rows.filter(other=app)
+    found: dict[tuple[str, str], tuple[Affinity, ...]] = {}
+    for group, other, name, label in rows.values_list("group__name", "other", "app__name", "label"):
+        affinity = Affinity(Bond.APART, f"{group}/{name}", label)
+        found[group, other] = (*found.get((group, other), ()), affinity)
+    return found
+
+
+def profile(group: str) -> Profile:
+    """What the group's instances are placed by: its own profile, else the cluster's."""
+    rows = PlacementProfile.objects.filter(Q(group__name=group) | Q(group=None))
+    found = rows.order_by(F("group").asc(nulls_last=True)).first()
+    return found.value if found else SPREAD
 
 
 def network_spec(group: str) -> NetworkSpec:

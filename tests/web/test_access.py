@@ -63,7 +63,7 @@ def address(name: str, app: App, people: SimpleNamespace) -> str:
 
 def test_every_route_is_known_to_these_tests() -> None:
     assert len(OF_GROUP) > 15
-    assert FOR_ADMINS == ["node", "nodes", "user", "users"]
+    assert FOR_ADMINS == ["choices", "node", "nodes", "profile", "user", "users"]
 
 
 @pytest.mark.parametrize("name", OF_GROUP)
@@ -95,6 +95,7 @@ def test_a_well_formed_change_by_an_outsider_finds_nothing_either(
         "certificate": {"https_only": True},
         "quota": {"cpu": 1, "memory": 1, "instances": 1},
         "member": {"role": "owner"},
+        "group-profile": {"preset": "binpack"},
     }
     for method in ("POST", "PUT", "PATCH"):
         for query in ("", "?dry_run=true"):
@@ -158,6 +159,10 @@ RIGHTS: list[tuple[str, str, Any, set[str]]] = [
     ("PUT", "/groups/shop/members/outsider?dry_run=1", {"role": "viewer"}, {"owner", "admin"}),
     ("DELETE", "/groups/shop/members/viewer?dry_run=1", None, {"owner", "admin"}),
     ("PUT", "/groups/shop/quota?dry_run=1", {"cpu": 9, "memory": "9GiB", "instances": 9}, {"admin"}),
+    ("GET", "/groups/shop/placement/profile", None, {"viewer", "developer", "owner", "admin"}),
+    ("PUT", "/groups/shop/placement/profile?dry_run=1", {"preset": "binpack"}, {"admin"}),
+    ("DELETE", "/groups/shop/placement/profile?dry_run=1", None, {"admin"}),
+    ("PUT", "/placement/profile?dry_run=1", {"preset": "binpack"}, {"admin"}),
     ("POST", "/groups?dry_run=1", {"name": "g", "quota": {"cpu": 1, "memory": 1, "instances": 1}}, {"admin"}),
     ("GET", "/nodes", None, {"admin"}),
     ("PATCH", "/nodes/n1?dry_run=1", {"cordoned": True}, {"admin"}),

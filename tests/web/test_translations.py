@@ -101,7 +101,7 @@ KEPT = re.compile(
 
 PAGES = ("overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate",
          "app", "releases", "new-app", "app-settings", "log",
-         "nodes", "node", "enrol", "events", "operation", "account", "password", "users")  # fmt: skip
+         "nodes", "node", "node-settings", "placement", "group-placement", "enrol", "events", "operation", "account", "password", "users")  # fmt: skip
 
 
 @pytest.mark.django_db
@@ -116,6 +116,6 @@ def test_pages_hold_no_english_of_their_own(name: str) -> None:
     text = re.sub(r'<[^>]+class="[^"]*\bmono\b[^"]*"[^>]*>.*?</\w+>', "", text, flags=re.DOTALL)
     text = KEPT.sub("", re.sub(r"<[^>]+>", "\n", text))
     users = r"admin|lin|maya|noor|otto|shop|data|web|api|search|images|worker|warehouse|berth-\d|edge|ci-deploy"
-    terms = r"node|zone|disk|ssd|== |env|digest|ms|max_surge|slot|[abc]\b"
+    terms = r"node|soft|zone|disk|ssd|== |env|digest|ms|max_surge|slot|[abc]\b"
     left = re.sub(rf"\b(?:{users}|{terms})\b", "", text)
     assert re.findall(r"[A-Za-z]{3,}[A-Za-z ]*", left) == []

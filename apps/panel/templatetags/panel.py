@@ -28,6 +28,7 @@ from apps.panel import words
 from apps.panel.explained import explained
 from apps.panel.regions import render_region
 from apps.panel.times import span
+from apps.placement import words as placement
 from apps.quantities import about_bytes, show_cpu
 
 register = template.Library()
@@ -189,7 +190,7 @@ def sections(context: Context) -> Mapping[str, Any]:
         ("events", gettext("Events"), "history"),
     ]
     if user.is_admin:
-        entries[2:2] = [("nodes", gettext("Nodes"), "server")]
+        entries[2:2] = [("nodes", gettext("Nodes"), "server"), ("placement", gettext("Placement"), "adjustments")]
         entries += [("users", gettext("Users"), "users")]
     found = []
     for name, label, image in entries:
@@ -218,6 +219,16 @@ def step_status(value: str) -> str:
 @register.filter
 def step_tone(value: str) -> str:
     return words.STEP_STATUSES[value][1]
+
+
+@register.filter
+def profile_name(value: str) -> str:
+    return str(placement.PRESETS[value][0]) if value in placement.PRESETS else gettext("Own weights")
+
+
+@register.filter
+def trial_figure(value: str) -> str:
+    return str(placement.FIGURES[value])
 
 
 @register.simple_tag

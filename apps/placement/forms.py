@@ -1,0 +1,70 @@
+"""A placement profile as a form: a preset, or a weight for each score and a check for each filter that is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext_lazy as _
+
+from apps.panel.forms import PanelForm
+from apps.placement import services, words
+from apps.placement.models import CUSTOM
+from scheduler.placement.profiles import FILTER_NAMES, HEAVIEST, PHYSICS, PRESETS, SCORES, Profile
+
+
+class ProfileForm(PanelForm):
+    preset = forms.ChoiceField(
+        label=_("Profile"),
+        choices=[*((name, words.PRESETS[name][0]) for name in PRESETS), (CUSTOM, _("Own weights"))],
+    )
+
+    def __init__(self, data: Any = None, *, profile: Profile) -> None:
+        """`profile` is what the form shows at first."""
+        super().__init__(data, initial={"preset": profile.name})
+        for name in SCORES:
+            label, hint = words.SCORES[name]
+            self.fields[f"weight-{name}"] = forms.IntegerField(
+                label=label,
+                help_text=hint,
+                required=False,
+                initial=profile.weights.get(name, 0),
+                widget=forms.NumberInput(
+                    attrs={"class": "form-control", "min": 0, "max": HEAVIEST, "autocomplete": "off"}
+                ),
+            )
+        for name in sorted(FILTER_NAMES - PHYSICS):
+            self.fields[f"without-{name}"] = forms.BooleanField(
+                label=words.FILTERS[name],
+                required=False,
+                initial=name in profile.without,
+                widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+            )
+
+    @property
+    def weights(self) -> Iterator[BoundField]:
+        return (self[name] for name in self.fields if name.startswith("weight-"))
+
+    @property
+    def left_out(self) -> Iterator[BoundField]:
+        return (self[name] for name in self.fields if name.startswith("without-"))
+
+    @property
+    def open(self) -> bool:
+        """Whether the weights matter, so that they should be seen."""
+        return self["preset"].value() == CUSTOM or bool(self.errors)
+
+    def profile(self) -> Profile:
+        """What was sent. Raises `Invalid`."""
+        sent = self.cleaned_data
+        if sent["preset"] != CUSTOM:
+            return services.parse(sent["preset"], None, None)
+        weights = {name: sent[f"weight-{name}"] or 0 for name in SCORES}
+        return services.parse(
+            None, weights, [name for name in sorted(FILTER_NAMES - PHYSICS) if sent[f"without-{name}"]]
+        )
+
+    def field_of(self, path: str) -> str:
+        return path.replace("weights.", "weight-")

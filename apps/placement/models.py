@@ -1,0 +1,39 @@
+"""By what instances are placed: the part of the placement that ops configure."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+
+from apps.groups.models import Group
+from scheduler.placement.profiles import FILTER_NAMES, PHYSICS, PRESETS, SCORES, SPREAD, Profile
+
+CUSTOM = "custom"
+
+
+class PlacementProfile(models.Model):
+    """What a group's apps are placed by; without a group, those of all groups that have none of their own.
+
+    A preset is kept by its name alone, so that it is what this version of Berth makes of it.
+    """
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, null=True, related_name="placement_profiles")
+    preset = models.CharField(max_length=40, blank=True)
+    weights = models.JSONField(default=dict, blank=True)
+    without = models.JSONField(default=list, blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Coalesce(F("group"), Value(0)), name="one_placement_profile_a_group")]
+
+    def __str__(self) -> str:
+        return f"{self.preset or CUSTOM} of {self.group or 'all groups'}"
+
+    @property
+    def value(self) -> Profile:
+        """The profile as the placement reads it. What this version of Berth does not know of is left out."""
+        if self.preset:
+            return PRESETS.get(self.preset, SPREAD)
+        weights = {name: weight for name, weight in self.weights.items() if name in SCORES}
+        return Profile(CUSTOM, weights, frozenset(self.without) & (FILTER_NAMES - PHYSICS))
