@@ -7,7 +7,7 @@ then is either recorded or found again by name, and the next pass goes on from t
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,6 +40,7 @@ class Pass:
     published: bool = True  # etcd says what the database says
     room: bool = False  # it gave capacity back
     trouble: set[str] = field(default_factory=set)  # nodes whose engine did not answer
+    unreached: set[int] = field(default_factory=set)  # instances that it was to do something for
 
     def retry(self, now: datetime) -> None:
         soon = now + timedelta(seconds=RETRY)
@@ -64,21 +65,31 @@ def reconcile(app_id: int, world: World) -> None:
 
 
 def one_pass(app_id: int, world: World) -> Pass:
-    app = _read(app_id, world)
-    if app is None:
-        return Pass()
-    now = world.now()
-    plan = diff(app, now)
-    done = Pass(busy=bool(plan.moves or plan.switch or plan.outcome), due=plan.due)
+    """Read, decide, commit, publish and begin what engines have to do; again after each thing that they have done.
 
-    committing.moves(app, plan.moves, now)
-    if plan.switch:
-        committing.switch(app, now)
-    explanation = _place(app, plan, world, done)
-    _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
-    _act(app, plan, world, done)
-
-    _report(app, plan, explanation, world, done)
+    Ends when no engine is at work for the app any more, so nothing has to wait for the slowest of several calls.
+    """
+    done = Pass()
+    with _Calls(world) as calls:
+        while True:
+            app = _read(app_id, world)
+            if app is None:
+                return done
+            plan = diff(app, world.now())
+            done.busy, done.due = bool(plan.moves or plan.switch or plan.outcome), plan.due
+            committing.moves(app, plan.moves, world.now())
+            if plan.switch:
+                committing.switch(app, world.now())
+            explanation = _place(app, plan, world, done)
+            _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
+            calls.begin(app, plan, done)
+            calls.hear_witnesses(app, done)
+            _report(app, plan, explanation, world, done)
+            if not calls.under_way:
+                break
+            calls.take_results(app, done)
+    if done.unreached:
+        done.retry(world.now())
     return done
 
 
@@ -123,27 +134,60 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
     return None
 
 
-def _act(app: AppState, plan: Plan, world: World, done: Pass) -> None:
-    """Talk to the engines, a few calls at a time; record and publish each result as it comes."""
-    launches = reading.launches(app) if plan.launch or plan.create else []
-    witnesses = _witnesses(app, plan)
-    if not (launches or plan.stop or plan.remove or witnesses):
-        return
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"app-{app.id}") as pool:
+class _Calls:
+    """The engine calls that are under way for an app, a few at a time and one for each instance at most."""
 
-        def submit(effect: Callable[..., Any], instance: Instance, *args: Any) -> Future[Any]:
-            return pool.submit(effect, world.engine(instance.node), *args)
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="engine")
+        self._calls: dict[Future[Any], tuple[Instance, Callable[..., None]]] = {}
+        self._without: set[int] = set()  # ids of instances for which nothing is begun
 
+    def __enter__(self) -> _Calls:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def under_way(self) -> bool:
+        return bool(self._calls)
+
+    def begin(self, app: AppState, plan: Plan, done: Pass) -> None:
+        """Have the engines do what the plan wants of them, unless they are at it or have not answered in this pass."""
         name = partial(reading.container_name, app)
-        network = reading.network_spec(app.group)
-        calls: dict[Future[Any], tuple[Instance, Callable[..., None]]] = {}
-        calls |= {submit(effects.launch, i, spec, network): (i, _launched) for i, spec in launches}
-        calls |= {submit(effects.stop, i, name(i)): (i, _stopped) for i in plan.stop}
-        calls |= {submit(effects.remove, i, name(i)): (i, _removed) for i in plan.remove}
-        calls |= {submit(effects.last_lines, i, name(i)): (i, _told) for i in witnesses}
-        for call in as_completed(calls):
-            instance, record = calls[call]
-            record(app, instance, call.result(), world, done)
+        self._without = done.unreached | {instance.id for instance, _ in self._calls.values()}
+        if plan.launch or plan.create:
+            network = reading.network_spec(app.group)
+            for instance, spec in reading.launches(app):
+                self._call(effects.launch, instance, _launched, spec, network)
+        for instance in plan.stop:
+            self._call(effects.stop, instance, _stopped, name(instance))
+        for instance in plan.remove:
+            self._call(effects.remove, instance, _removed, name(instance))
+        for instance in _witnesses(app, plan):
+            self._call(effects.last_lines, instance, _told, name(instance))
+
+    def hear_witnesses(self, app: AppState, done: Pass) -> None:
+        """Wait for last words, which are evidence for what is reported next."""
+        while words := {call for call, (_, record) in self._calls.items() if record is _told}:
+            wait(words, return_when=FIRST_COMPLETED)
+            self._record(app, done)
+
+    def take_results(self, app: AppState, done: Pass) -> None:
+        """Wait until a call has ended, and record all that have."""
+        wait(self._calls, return_when=FIRST_COMPLETED)
+        self._record(app, done)
+
+    def _call(self, effect: Callable[..., Any], instance: Instance, record: Callable[..., None], *args: Any) -> None:
+        if instance.id in self._without:
+            return
+        self._calls[self._pool.submit(effect, self._world.engine(instance.node), *args)] = instance, record
+
+    def _record(self, app: AppState, done: Pass) -> None:
+        for call in [call for call in self._calls if call.done()]:
+            instance, record = self._calls.pop(call)
+            record(app, instance, call.result(), self._world, done)
 
 
 def _launched(
@@ -151,9 +195,8 @@ def _launched(
 ) -> None:
     if isinstance(result, effects.Launched):
         recording.started(instance.id, result.container, world.now())
-        _publish(app, world, done)
     elif result.temporary:
-        _trouble(instance, world, done)
+        _trouble(instance, done)
         return
     else:
         reason = because("start_failed", error=result.error)
@@ -161,32 +204,30 @@ def _launched(
         recording.start_failed(instance.id, reason, world.now(), failed=failed)
         if result.subnet_taken:
             recording.subnet_taken(app.group)
-    done.busy = True
 
 
 def _stopped(app: AppState, instance: Instance, reached: bool, world: World, done: Pass) -> None:
     if not reached:
-        _trouble(instance, world, done)
+        _trouble(instance, done)
         return
     recording.stop_sent(instance.id, world.now())
-    done.busy = True
 
 
 def _removed(app: AppState, instance: Instance, reached: bool, world: World, done: Pass) -> None:
     if not reached:
-        _trouble(instance, world, done)
+        _trouble(instance, done)
         return
     recording.gone(instance.id, world.now())
-    done.busy = done.room = True
+    done.room = True
 
 
 def _told(app: AppState, instance: Instance, lines: str, world: World, done: Pass) -> None:
     recording.log_tail(instance.id, lines)
 
 
-def _trouble(instance: Instance, world: World, done: Pass) -> None:
+def _trouble(instance: Instance, done: Pass) -> None:
     done.trouble.add(instance.node)
-    done.retry(world.now())
+    done.unreached.add(instance.id)
 
 
 def _witnesses(app: AppState, plan: Plan) -> list[Instance]:
@@ -230,5 +271,6 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
         outcome.forget(app.id)
         done.busy = False
     if done.room:
+        done.room = False
         for waiting in sweeping.pending():
             wake.reconcile(waiting)
