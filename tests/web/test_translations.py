@@ -99,9 +99,11 @@ KEPT = re.compile(
 )
 
 
-PAGES = ("overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate",
-         "app", "releases", "new-app", "app-settings", "log",
-         "nodes", "node", "node-settings", "placement", "group-placement", "enrol", "events", "operation", "account", "password", "users")  # fmt: skip
+PAGES = (
+    "overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate", "app",
+    "releases", "new-app", "app-settings", "log", "nodes", "node", "node-settings", "placement",
+    "group-placement", "enrol", "events", "operation", "account", "password", "users",
+)  # fmt: skip
 
 
 @pytest.mark.django_db
