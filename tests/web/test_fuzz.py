@@ -24,11 +24,13 @@ from schemathesis.specs.openapi.checks import (
 from apps.accounts.services import create_token
 from apps.applications import services
 from apps.applications.models import App, Instance
+from apps.certificates import services as certificates
 from apps.groups import services as groups
 from apps.groups.models import Group
 from apps.nodes.models import Node
 from scheduler.engine.fake import FakeEngine
 from scheduler.lifecycle import State
+from tests.certificates import make
 from tests.web.conftest import IMAGE
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +62,8 @@ def known(people: SimpleNamespace, group: Group, other: Group, engine: FakeEngin
         app=app, group=group, release=app.release, node=Node.objects.get(), slot=0, generation=1, template="t",
         address="10.96.0.2", cpu=250, memory=1 << 20, disk=0, state=State.ASSIGNED, since=now, created_at=now,
     )  # fmt: skip
+    made = make("shop.test")
+    certificates.upload(people.developer, group, "tls", made.certificate, made.key)
     groups.set_member(people.admin, group, "admin", "owner")
     token, secret = create_token(people.admin, "fuzz")
     return {
@@ -71,6 +75,7 @@ def known(people: SimpleNamespace, group: Group, other: Group, engine: FakeEngin
         "id": str(app.operations.get().pk),
         "username": "owner",
         "node": "n1",
+        "certificate": "tls",
         "token": token.pk + 1,  # not the one that is used here
     }
 
@@ -95,3 +100,4 @@ def test_every_operation_answers_as_it_is_described(case: schemathesis.Case, kno
     response = case.call(headers=headers)
     case.validate_response(response, checks=CHECKS)
     assert b"s3cret" not in response.content
+    assert b"PRIVATE KEY" not in response.content
