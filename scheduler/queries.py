@@ -6,17 +6,55 @@ time: none waits for the loop.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from scheduler import placement
+import numpy as np
+
+from scheduler import placement, world
 from scheduler.diff import diff
 from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
 from scheduler.model import AppState, Release, Spec
-from scheduler.placement import Profile, Trial
+from scheduler.placement import Explanation, Profile, Trial
 from scheduler.store import reading, running, sweeping
-from scheduler.world import the_world
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How the nodes look to one more instance of an app, and where it runs already."""
+
+    explanation: Explanation
+    profile: Profile
+    here: Mapping[str, int]  # instances of the app by node, without those on their way out
+    wanted: int
+
+    @property
+    def fitting(self) -> int:
+        """How many nodes would take one more instance."""
+        passes = np.ones(len(self.explanation.names), np.bool_)
+        for check in self.explanation.checks:
+            passes &= check.passes
+        return int(passes.sum())
+
+    @property
+    def missing(self) -> int:
+        """How many instances have no node yet."""
+        return max(0, self.wanted - sum(self.here.values()))
+
+    def nodes(self, start: int, count: int) -> list[dict[str, Any]]:
+        """Some of the nodes, the best first, then those with the fewest reasons against."""
+        return self._with_here(self.explanation.as_dict(start + count)["nodes"][start:])
+
+    def node(self, name: str) -> dict[str, Any]:
+        """One node. Raises `KeyError` when there is none of this name."""
+        return self._with_here([self.explanation.node(name).as_dict()])[0]
+
+    def _with_here(self, reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**report, "here": self.here.get(report["node"], 0)} for report in reports]
+
 
 MOST_TRIED = 100_000  # instances that a profile is tried on: some seconds
 
@@ -39,11 +77,11 @@ class LogsUnavailable(Exception):
 
 def resolve_image(reference: str) -> ResolvedImage:
     """What an image reference means at this moment, asked of the first node that answers. Raises `ImageRefused`."""
-    world = the_world()
+    outside = world.the_world()
     problem = "no node is enrolled that could be asked"
     for node in sweeping.reachable_nodes():
         try:
-            return world.engine(node).resolve_image(reference)
+            return outside.engine(node).resolve_image(reference)
         except ImageUnknown as error:
             raise ImageRefused(str(error)) from error
         except EngineError as error:
@@ -71,7 +109,7 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
     kept = {i.id for i in keep.values()}
     missing = [slot for slot in slots if slot not in keep]
     request = reading.request(group, name, spec, len(missing))
-    decision = the_world().cluster.try_out(request, reading.profile(group))
+    decision = world.cluster().try_out(request, reading.profile(group))
     placed = dict(zip(missing, decision.nodes, strict=False))
     first = diff(app, datetime.now(UTC))
     reasons = {create.slot: str(create.reason) for create in first.create}
@@ -80,8 +118,21 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
         "create": [{"slot": slot, "node": placed.get(slot), "reason": reasons.get(slot, "")} for slot in missing],
         "retire": sorted(i.name for i in app.instances if i.id not in kept and not i.state.going),
         "pending": len(missing) - len(placed),
-        "explanation": decision.explanation.as_dict() if len(placed) < len(missing) else None,
+        "explanation": decision.explanation.as_dict(),
     }
+
+
+def explain(app_id: int) -> Explained | None:
+    """How every node looks to one more instance of the app as it is wanted now; None when there is no such app."""
+    app = reading.app_state(app_id, (), {})
+    if app is None:
+        return None
+    profile = reading.profile(app.group)
+    request = reading.request(app.group, app.name, app.release.spec, 1)
+    explanation = world.cluster().explain(request, profile)
+    here = Counter(instance.node for instance in app.instances if not instance.state.going)
+    wanted = app.release.spec.replicas if app.running else 0
+    return Explained(explanation, profile, here, wanted)
 
 
 def try_profile(group: str | None, profile: Profile) -> Trial:
@@ -93,7 +144,7 @@ def try_profile(group: str | None, profile: Profile) -> Trial:
     count = running.count(of=group, but=others)
     if count > MOST_TRIED:
         raise TooMuch(count, MOST_TRIED)
-    return placement.try_profile(the_world().cluster.nodes(), running.instances(of=group, but=others), profile)
+    return placement.try_profile(world.cluster().nodes(), running.instances(of=group, but=others), profile)
 
 
 def logs(instance_id: int, *, tail: int = 100) -> list[LogLine]:
@@ -112,6 +163,6 @@ def _lines(instance_id: int, tail: int, *, follow: bool) -> LogLines:
         raise LogsUnavailable("its container is not there yet, or no more")
     node, container = found
     try:
-        return the_world().engine(node).logs(container, tail=tail, follow=follow)
+        return world.the_world().engine(node).logs(container, tail=tail, follow=follow)
     except EngineError as error:
         raise LogsUnavailable(str(error)) from error

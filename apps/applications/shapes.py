@@ -123,7 +123,7 @@ class PlanSerializer(serializers.Serializer):
     create = PlannedSerializer(many=True)
     retire = serializers.ListField(child=serializers.CharField(), help_text="Instances that go")
     pending = serializers.IntegerField(help_text="Instances that no node has room for")
-    explanation = serializers.DictField(allow_null=True)
+    explanation = serializers.DictField(help_text="How the nodes look after that; at most 50 of them")
 
 
 def with_figures(apps: QuerySet[App]) -> QuerySet[App]:

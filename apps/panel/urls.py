@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 from apps.accounts import pages as accounts
 from apps.applications import change_pages
 from apps.applications import pages as applications
+from apps.applications.placement_pages import PlacementTab
 from apps.certificates import pages as certificates
 from apps.events import pages as events
 from apps.fields import NAME_PATTERN
@@ -35,6 +36,7 @@ app = [
     path("", applications.AppPage.as_view(), name="app"),
     path("releases", applications.ReleasesPage.as_view(), name="releases"),
     path("log", applications.LogPage.as_view(), name="log"),
+    path("placement", PlacementTab.as_view(), name="app-placement"),
     path("settings", change_pages.AppSettings.as_view(), name="app-settings"),
     path("scale", change_pages.Scale.as_view(), name="scale"),
     path("start", change_pages.Start.as_view(), name="start"),

@@ -51,17 +51,17 @@ def answer_page(
     context: dict[str, Any] | None = None,
 ) -> Response:
     """One page of `rows`, ordered by the fields of `key`, which together are unique."""
-    limit = _limit(request.query_params.get("limit"))
+    limit = limit_of(request.query_params.get("limit"))
     rows = rows.order_by(*(f"-{field}" if newest_first else field for field in key))
     if cursor := request.query_params.get("cursor"):
-        rows = rows.filter(_after(key, _load(request, cursor), newest_first))
+        rows = rows.filter(_after(key, read_cursor(request, cursor), newest_first))
     items = list(rows[: limit + 1])  # one more than is shown tells whether there is a next page
     more, items = len(items) > limit, items[:limit]
     data = show(items, many=True, context={"request": request, **(context or {})}).data
     return Response({"items": data, "next": _next(request, items[-1], key) if more else None})
 
 
-def _limit(value: str | None) -> int:
+def limit_of(value: str | None) -> int:
     if value is None:
         return DEFAULT_LIMIT
     if not (value.isascii() and value.isdigit() and len(value) < 5 and 1 <= int(value) <= MOST):
@@ -81,13 +81,17 @@ def _after(key: Sequence[str], values: Sequence[Any], newest_first: bool) -> Q:
 
 def _next(request: Request, last: Model, key: Sequence[str]) -> str:
     values = [getattr(last, field) for field in key]
-    plain = [value if isinstance(value, int) else str(value) for value in values]
+    return next_page(request, [value if isinstance(value, int) else str(value) for value in values])
+
+
+def next_page(request: Request, plain: Sequence[int | str]) -> str:
+    """The address of the page that begins behind these values, which `read_cursor` finds there again."""
     query = request.query_params.copy()
-    query["cursor"] = signing.dumps(plain, salt=_salt(request))
+    query["cursor"] = signing.dumps(list(plain), salt=_salt(request))
     return f"{request.path}?{query.urlencode()}"
 
 
-def _load(request: Request, cursor: str) -> list[Any]:
+def read_cursor(request: Request, cursor: str) -> list[Any]:
     try:
         values: list[Any] = signing.loads(cursor, salt=_salt(request))
     except signing.BadSignature:

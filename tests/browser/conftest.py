@@ -6,6 +6,7 @@ The server runs in a thread of the test's process, so a test can change the data
 
 from __future__ import annotations
 
+import functools
 import importlib
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 import cloud.asgi
 from apps.accounts.models import User
 from cloud.embedded import free_port
+from scheduler import world
+from scheduler.store.cluster import KeptCluster
 from tests import services
 from tests.services import wait_until
 from tests.web.panel import hints_through, session_of
@@ -96,6 +99,8 @@ def berth(transactional_db: None, layer: None) -> Seed:
 
 @pytest.fixture
 def panel(berth: Seed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
+    monkeypatch.setattr(world, "etcd", lambda: None)
+    monkeypatch.setattr(world, "cluster", functools.cache(KeptCluster))  # not the one of another test's database
     monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", 0)  # its threads leave none behind
     monkeypatch.setattr(settings, "WHITENOISE_USE_FINDERS", True, raising=False)
     importlib.reload(cloud.asgi)  # its middleware reads the settings when it is made

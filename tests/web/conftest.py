@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -26,6 +27,12 @@ QUOTA = Resources(cpu=8000, memory=8 * GIB, disk=8 * GIB, instances=40)
 
 def digest(number: int) -> str:
     return f"registry.test/web@sha256:{number:064x}"
+
+
+@pytest.fixture(autouse=True)
+def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture of the nodes for each test: that of another test would be of another database."""
+    monkeypatch.setattr(world, "cluster", functools.cache(KeptCluster))
 
 
 @pytest.fixture
@@ -60,7 +67,6 @@ def engine(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     fake = FakeEngine(settings.BERTH_INSTALLATION, references=references)
     monkeypatch.setattr(world, "connect", Engines({"n1": fake}).connect)
     monkeypatch.setattr(world, "etcd", lambda: None)
-    monkeypatch.setattr(world, "cluster", KeptCluster)
     Node.objects.create(
         name="n1",
         engine_url="fake://n1",

@@ -6,6 +6,7 @@ import re
 import string
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,7 +18,8 @@ from apps.events.messages import MESSAGES
 from apps.panel import words
 from apps.panel.explained import explained
 from scheduler.lifecycle import State
-from scheduler.model import OperationKind, OperationStatus, Process
+from scheduler.model import OperationKind, OperationStatus, PlacementRules, Process, Resources
+from scheduler.placement import Affinity, AtMost, Bond, Constraints, Node, Request, Skew, Taint, place
 from scheduler.reasons import TEMPLATES
 from tests.web.panel import address, arguments, routes
 from tests.web.seed import explanation, seed
@@ -92,6 +94,38 @@ def test_the_placements_explanation_is_chinese_but_for_names_and_units() -> None
             assert not set(left) & set(string.ascii_letters), sentence
 
 
+# Each asks for something that these nodes, of which one has an instance of group/db, do not have.
+ASKED = [
+    PlacementRules(require=("disk == ssd", "cores > 4")),
+    Constraints(nodes=frozenset({"n9"})),
+    Constraints(at_most=(AtMost("node", 1), AtMost("zone", 1), AtMost("rack", 2))),
+    Constraints(skews=(Skew("zone", 1), Skew("rack", 1))),
+    Constraints(affinities=(Affinity(Bond.WITH, "group/db"), Affinity(Bond.WITH, "group/x", "zone"))),
+    Constraints(affinities=(Affinity(Bond.APART, "group/db"), Affinity(Bond.APART, "group/db", "zone"))),
+    Constraints(affinities=(Affinity(Bond.WITH, "group/x", "rack"),)),
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=repr)
+@pytest.mark.parametrize("taints", [(), (Taint("gpu", "yes"), Taint("old"))], ids=["untainted", "tainted"])
+def test_every_constraint_is_explained_in_chinese(asked: Any, taints: tuple[Taint, ...]) -> None:
+    room = Resources(cpu=4000, memory=4 << 30, disk=4 << 30, instances=9)
+    nodes = [
+        Node(f"n{n}", {"zone": zone}, "ready", room, Resources(), apps={"group/web": 1, app: 1}, taints=taints)
+        for n, (zone, app) in enumerate((("a", "group/db"), ("b", "group/y"), ("b", "group/db")))
+    ]
+    rules, constraints = (asked, Constraints()) if isinstance(asked, PlacementRules) else (PlacementRules(), asked)
+    need = Resources(cpu=250, memory=1 << 30, instances=1)
+    found = place(nodes, Request("group/web", "group", need, 1, rules, constraints=constraints)).explanation
+    said = [found.summary(), *found.remedies, *(shortage.detail for shortage in found.shortages)]
+    said += [verdict.detail for node in found.nodes for verdict in node.verdicts]
+    names = re.compile(r"[GM]iB|CPU|group/\w+|\bn\d\b|\b(?:B|disk|ssd|cores|zone|rack|gpu|yes|old|node|new|[ab])\b")
+    with translation.override("zh-hans"):
+        for sentence in said:
+            shown = explained(sentence)
+            assert not set(names.sub("", shown)) & set(string.ascii_letters), (sentence, shown)
+
+
 # What stays as it is in any language: names, units, terms, and what users wrote.
 KEPT = re.compile(
     r"(?:unix|tcp)://[\w./:]*|Berth|English|CPU|GiB|MiB|TCP|HTTP|API|GET|Docker|KiB|CI|UTC|SSH|DNS|HTTPS|ACME|PEM|SHA"
@@ -99,11 +133,10 @@ KEPT = re.compile(
 )
 
 
-PAGES = (
-    "overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate", "app",
-    "releases", "new-app", "app-settings", "log", "nodes", "node", "node-settings", "placement",
-    "group-placement", "enrol", "events", "operation", "account", "password", "users",
-)  # fmt: skip
+PAGES = ("overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate",
+         "app", "releases", "new-app", "app-settings", "log", "app-placement",
+         "nodes", "node", "node-settings", "placement", "group-placement", "enrol",
+         "events", "operation", "account", "password", "users")  # fmt: skip
 
 
 @pytest.mark.django_db

@@ -25,7 +25,7 @@ from apps.events.messages import reason_text, sentence
 from apps.events.models import Event
 from apps.operations.models import Operation
 from apps.panel import words
-from apps.panel.explained import explained
+from apps.panel.explained import explained, explained_figure
 from apps.panel.regions import render_region
 from apps.panel.times import span
 from apps.placement import words as placement
@@ -224,6 +224,19 @@ def step_tone(value: str) -> str:
 @register.filter
 def profile_name(value: str) -> str:
     return str(placement.PRESETS[value][0]) if value in placement.PRESETS else gettext("Own weights")
+
+
+@register.filter
+def lacks(verdict: Mapping[str, Any]) -> str:
+    """What a node lacks, in a word: the resource, or the sort of constraint."""
+    if verdict["filter"] == "resources":
+        return explained_figure(verdict["subject"])
+    return str(placement.FILTERS.get(verdict["filter"], verdict["filter"]))
+
+
+@register.filter
+def score_name(value: str) -> str:
+    return str(placement.SCORES[value][0]) if value in placement.SCORES else value
 
 
 @register.filter

@@ -94,7 +94,6 @@ def test_new_rules_leave_what_runs_alone_and_hold_for_what_comes():
 def test_a_dry_run_places_by_the_constraints(monkeypatch: pytest.MonkeyPatch):
     for name in ("n1", "n2"):
         build.node(name)
-    monkeypatch.setattr(world, "cluster", KeptCluster)
     monkeypatch.setattr(world, "etcd", lambda: None)
     build.group()
     content = build.content(replicas=3, placement={"nodes": ["n2"], "at_most": [{"label": "node", "most": 2}]})
