@@ -155,6 +155,7 @@ class Spec:
     placement: PlacementRules = field(default_factory=PlacementRules)
     constraints: Constraints | None = None  # beyond `placement`; apps are named as in their group
     preferences: tuple[Preference, ...] = ()  # likewise
+    priority: str = ""  # the name of its class; empty: none
     update: UpdatePolicy = field(default_factory=UpdatePolicy)
 
     def template(self, env_fingerprint: str) -> str:

@@ -59,6 +59,7 @@ FIELDS: Mapping[str, str] = {
     "placement.anti_affinity": "anti_affinity",
     "placement.nodes": "nodes",
     "placement.tolerations": "tolerations",
+    "priority": "priority",
     "update.strategy": "strategy",
     "update.max_surge": "max_surge",
     "update.max_unavailable": "max_unavailable",
@@ -137,6 +138,7 @@ class SpecForm(PanelForm):
     anti_affinity = AffinitiesField(_("Apart from apps"), _("Likewise; it holds for both apps"))
     nodes = LinesField(_("None but these nodes"), _("Names, one a line. Empty: any"))
     tolerations = TolerationsField(_("Tolerated taints"), _("disk=ssd, or disk whatever its value, or * for all"))
+    priority = SpecField(_("Priority class"), _("One that your admins made. Empty: none"))
 
     strategy = forms.ChoiceField(
         required=False,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.fields import validate_name
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from apps.placement.models import PriorityClass
 from scheduler import model
 from scheduler.lifecycle import State
 
@@ -37,6 +38,7 @@ class App(models.Model):
 
     # desired
     release = models.ForeignKey("Release", on_delete=models.PROTECT, null=True, related_name="+")
+    priority_class = models.ForeignKey(PriorityClass, on_delete=models.PROTECT, null=True, related_name="apps")
     running = models.BooleanField(default=True)
     deleting = models.BooleanField(default=False)
     tcp_port = models.PositiveIntegerField(null=True, blank=True, unique=True)  # of the edges, where it is exposed

@@ -21,6 +21,7 @@ from apps.applications.spec import as_spec
 from apps.errors import Conflict, NotFound
 from apps.groups.models import Group
 from apps.groups.services import reserve
+from apps.placement import priorities
 from scheduler.model import Resources, Spec
 from scheduler.placement.values import Bond
 
@@ -106,7 +107,8 @@ def publish(app: App, content: Content, actor: User | None, *, made_from: int | 
     set_routes(app, content.spec["routes"])
     _set_anti_affinities(app, spec)
     set_tcp_port(app, spec.expose)
-    app.save(update_fields=["release", "tcp_port"])
+    app.priority_class = priorities.of_app(app.group, spec.priority)
+    app.save(update_fields=["release", "tcp_port", "priority_class"])
     return app.release
 
 

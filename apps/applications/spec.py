@@ -119,6 +119,7 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
         placement=placement_spec.rules(placement),
         constraints=placement_spec.constraints(placement),
         preferences=placement_spec.preferences(placement),
+        priority=spec.get("priority") or "",
         update=UpdatePolicy(
             strategy=Strategy(update.get("strategy", _UPDATE.strategy)),
             max_surge=update["max_surge"],
@@ -152,6 +153,7 @@ def _spec(fields: Fields, users: Mapping[str, str]) -> dict[str, Any]:
         "http": http_spec.http(fields.inner("http"), users),
         "expose": fields.take("expose", boolean, False),
         "placement": placement_spec.read(fields.inner("placement")),
+        "priority": fields.take("priority", grammar.name, None),
         "update": _update(fields.inner("update")),
     }
     if spec["routes"] and protocol != Protocol.HTTP:

@@ -191,6 +191,7 @@ SPEC: dict[str, Any] = _object(
     http=_HTTP,
     expose={"type": "boolean", "default": False, "description": "Over TCP, at a port of the edges"},
     placement=_PLACEMENT,
+    priority=_NAME | {"nullable": True, "description": "The name of a priority class; null: none, which is worth 0"},
     update=_object(
         strategy={"type": "string", "enum": [s.value for s in Strategy], "default": "rolling"},
         max_surge=_count(0, MOST_REPLICAS, 1),

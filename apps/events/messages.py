@@ -34,6 +34,9 @@ MESSAGES: Mapping[str, str] = {
     "certificate.issued": gettext_noop("certificate %(certificate)s was issued"),
     "certificate.failed": gettext_noop("certificate %(certificate)s was not issued: %(problem)s"),
     # the cluster
+    "priority.created": gettext_noop("priority class %(name)s was made, with the value %(value)s"),
+    "priority.changed": gettext_noop("priority class %(name)s was changed; its value is %(value)s"),
+    "priority.deleted": gettext_noop("priority class %(name)s was deleted"),
     "cluster.profile_set": gettext_noop("apps are placed by the profile %(profile)s now"),
     # nodes
     "node.enrolled": gettext_noop("node %(node)s was enrolled"),

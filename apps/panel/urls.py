@@ -16,6 +16,7 @@ from apps.nodes import pages as nodes
 from apps.operations import pages as operations
 from apps.panel import pages as panel
 from apps.placement import pages as placement
+from apps.placement import priorities_pages as priorities
 
 
 class NameConverter:
@@ -88,6 +89,9 @@ urlpatterns = [
     path("nodes/new", nodes.EnrolPage.as_view(), name="enrol"),
     path("nodes/<called:node>/", include(node)),
     path("placement/", placement.PlacementPage.as_view(), name="placement"),
+    path("placement/priorities/new", priorities.PriorityPage.as_view(), name="new-priority"),
+    path("placement/priorities/<called:priority>", priorities.PriorityPage.as_view(), name="priority"),
+    path("placement/priorities/<called:priority>/delete", priorities.DeletePriority.as_view(), name="delete-priority"),
     path("operations/<uuid:operation>", operations.OperationPage.as_view(), name="operation"),
     path("operations/<uuid:operation>/cancel", operations.CancelOperation.as_view(), name="cancel-operation"),
     path("events/", events.EventsPage.as_view(), name="events"),

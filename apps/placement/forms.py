@@ -68,3 +68,37 @@ class ProfileForm(PanelForm):
 
     def field_of(self, path: str) -> str:
         return path.replace("weights.", "weight-")
+
+
+class GroupsField(forms.CharField):
+    """Names of groups, one a line; None where there are none."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str] | None:
+        return [line.strip() for line in super().clean(value).splitlines() if line.strip()] or None
+
+
+class PriorityForm(PanelForm):
+    value = forms.IntegerField(
+        label=_("Priority"), help_text=_("A higher one may displace what has a lower one. Apps without a class have 0.")
+    )
+    protected = forms.BooleanField(label=_("Protected: never displaced and never moved"), required=False)
+    groups = GroupsField(
+        label=_("For these groups alone"), required=False, help_text=_("Names, one a line. Empty: for every group")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["groups"].widget.attrs |= {"rows": 2, "class": "form-control mono"}
+
+    def field_of(self, path: str) -> str:
+        return path.partition("[")[0]
+
+
+class NewPriorityForm(PriorityForm):
+    name = forms.CharField(label=_("Name"))
+    field_order = ["name", "value", "protected", "groups"]

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
+from apps.fields import validate_name
 from apps.groups.models import Group
 from scheduler.placement.profiles import FILTER_NAMES, PHYSICS, PRESETS, SCORES, SPREAD, Profile
 
@@ -37,3 +38,23 @@ class PlacementProfile(models.Model):
             return PRESETS.get(self.preset, SPREAD)
         weights = {name: weight for name, weight in self.weights.items() if name in SCORES}
         return Profile(CUSTOM, weights, frozenset(self.without) & (FILTER_NAMES - PHYSICS))
+
+
+class PriorityClass(models.Model):
+    """How much an app matters when not all can run: a higher value may displace what has a lower one.
+
+    An app without a class has the value 0 and is not protected.
+    """
+
+    name = models.CharField(max_length=40, unique=True, validators=[validate_name])
+    value = models.IntegerField()
+    protected = models.BooleanField(default=False)  # its instances are never displaced and never moved
+    for_all = models.BooleanField(default=True)  # every group may use it; else those of `groups`
+    groups = models.ManyToManyField(Group, blank=True, related_name="priority_classes")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-value", "name"]
+
+    def __str__(self) -> str:
+        return self.name

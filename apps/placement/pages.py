@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from apps.groups.permissions import check_admin, get_group
 from apps.panel.page import Action, Context, Page
 from apps.placement import services, words
 from apps.placement.forms import ProfileForm
-from apps.placement.models import PlacementProfile
+from apps.placement.models import PlacementProfile, PriorityClass
 from scheduler.placement.profiles import Profile
 
 
@@ -67,7 +68,13 @@ class PlacementPage(ProfilePage):
     def shown(self, **kwargs: Any) -> Context:
         check_admin(self.request.user)
         own = PlacementProfile.objects.filter(group__isnull=False).select_related("group").order_by("group__name")
-        return {"group": None, "profile": services.cluster_profile(), "own": list(own)}
+        classes = PriorityClass.objects.prefetch_related("groups").annotate(used=Count("apps"))
+        return {
+            "group": None,
+            "profile": services.cluster_profile(),
+            "own": list(own),
+            "priorities": list(classes.order_by("-value", "name")),
+        }
 
 
 class GroupPlacementPage(ProfilePage):

@@ -15,6 +15,7 @@ from apps.groups import api as groups
 from apps.nodes import api as nodes
 from apps.operations import api as operations
 from apps.placement import api as placement
+from apps.placement import priorities_api as priorities
 from apps.rest.docs import Docs
 from apps.rest.views import Unknown
 
@@ -91,6 +92,8 @@ urlpatterns = [
     path(f"{GROUP}/placement/profile", placement.GroupProfile.as_view(), name="group-profile"),
     path("placement/profile", placement.ClusterProfile.as_view(), name="profile"),
     path("placement/choices", placement.Choices.as_view(), name="choices"),
+    path("priorities", priorities.Priorities.as_view(), name="priorities"),
+    path("priorities/<name:priority>", priorities.PriorityDetail.as_view(), name="priority"),
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
     path("operations", operations.Operations.as_view(), name="operations"),

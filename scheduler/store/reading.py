@@ -13,7 +13,7 @@ from apps.applications import secrets
 from apps.applications.spec import as_spec
 from apps.operations.models import ACTIVE
 from apps.operations.models import Operation as OperationRow
-from apps.placement.models import PlacementProfile
+from apps.placement.models import PlacementProfile, PriorityClass
 from scheduler.diff import failures_after
 from scheduler.discovery import AppConfig
 from scheduler.engine import base as engine
@@ -128,10 +128,11 @@ def _failures(app: tables.App, template: str) -> dict[int, Failures]:
 
 def request(group: str, app: str, spec: Spec, count: int) -> Request:
     """What is asked of the placement for so many more instances of an app."""
-    return request_of(group, app, spec, count, keeping_apart([group], app).get((group, app), ()))
+    others = keeping_apart([group], app).get((group, app), ())
+    return request_of(group, app, spec, count, others, _worth(spec.priority))
 
 
-def request_of(group: str, app: str, spec: Spec, count: int, others: tuple[Affinity, ...]) -> Request:
+def request_of(group: str, app: str, spec: Spec, count: int, others: tuple[Affinity, ...], priority: int) -> Request:
     """The same, from what is known: `others` is what other apps' anti-affinities to this one ask of it."""
     constraints = _in_group(spec.constraints or Constraints(), group)
     return Request(
@@ -143,7 +144,14 @@ def request_of(group: str, app: str, spec: Spec, count: int, others: tuple[Affin
         image=spec.digest,
         constraints=replace(constraints, affinities=(*constraints.affinities, *others)),
         preferences=tuple(replace(one, constraints=_in_group(one.constraints, group)) for one in spec.preferences),
+        priority=priority,
     )
+
+
+def _worth(priority: str) -> int:
+    """The value of a priority class; 0 for none."""
+    found = PriorityClass.objects.filter(name=priority).values_list("value", flat=True).first() if priority else None
+    return found or 0
 
 
 def _in_group(constraints: Constraints, group: str) -> Constraints:

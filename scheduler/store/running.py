@@ -30,7 +30,9 @@ def count(*, of: str | None = None, but: Collection[str] = ()) -> int:
 def instances(*, of: str | None = None, but: Collection[str] = ()) -> list[Running]:
     """The same instances. Those of an app that claim alike have the very same request."""
     apart = reading.keeping_apart([of] if of else None)
-    apps = {app.id: _request(app, apart) for app in _apps(of)}
+    apps = {
+        app.id: (_request(app, apart), bool(app.priority_class and app.priority_class.protected)) for app in _apps(of)
+    }
     requests: dict[tuple[int, Resources], Request] = {}
     found = []
     columns = ("id", "app_id", "node__name", "state", "cpu", "memory", "disk")
@@ -39,9 +41,11 @@ def instances(*, of: str | None = None, but: Collection[str] = ()) -> list[Runni
         if app_id not in apps:
             continue  # it came after the look at the apps
         claim = Resources(cpu, memory, disk, 1)
+        request, protected = apps[app_id]
         if (app_id, claim) not in requests:  # an update of the app may be under way
-            requests[app_id, claim] = replace(apps[app_id], resources=claim)
-        found.append(Running(row_id, requests[app_id, claim], node, healthy=state == State.HEALTHY))
+            requests[app_id, claim] = replace(request, resources=claim)
+        healthy = state == State.HEALTHY
+        found.append(Running(row_id, requests[app_id, claim], node, healthy=healthy, protected=protected))
     return found
 
 
@@ -51,10 +55,15 @@ def _staying(of: str | None, but: Collection[str]) -> QuerySet[tables.Instance]:
 
 
 def _apps(of: str | None) -> QuerySet[tables.App]:
-    rows = tables.App.objects.filter(release__isnull=False).select_related("group", "release")
+    rows = tables.App.objects.filter(release__isnull=False).select_related("group", "release", "priority_class")
     return rows.filter(group__name=of) if of else rows
 
 
 def _request(app: tables.App, apart: Mapping[tuple[str, str], tuple[Affinity, ...]]) -> Request:
     spec = as_spec(app.release.spec, app.release.digest)
-    return reading.request_of(app.group.name, app.name, spec, 1, apart.get((app.group.name, app.name), ()))
+    priority = app.priority_class.value if app.priority_class else 0
+    return reading.request_of(app.group.name, app.name, spec, 1, apart.get((app.group.name, app.name), ()), priority)
+
+
+def _protected(app: tables.App) -> bool:
+    return app.priority_class is not None and app.priority_class.protected

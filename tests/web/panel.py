@@ -46,6 +46,7 @@ def arguments(seed: Seed) -> dict[str, Any]:
         "operation": seed.search.operations.get().pk,
         "token": seed.admin.api_tokens.get().pk,
         "user": seed.owner.pk,
+        "priority": seed.priority.name,
     }
 
 

@@ -22,6 +22,7 @@ from apps.groups.models import Group, Membership, Role
 from apps.groups.services import FIGURES
 from apps.nodes.models import Node
 from apps.operations.models import Operation
+from apps.placement.models import PriorityClass
 from scheduler.lifecycle import State
 from scheduler.model import OperationKind, OperationStatus, PlacementRules, Resources
 from scheduler.placement import Node as PlacementNode
@@ -50,6 +51,7 @@ class Seed:
     images: App  # degraded
     worker: App  # stopped
     warehouse: App  # pending: no node fits
+    priority: PriorityClass
 
 
 def seed(now: datetime | None = None) -> Seed:
@@ -87,6 +89,7 @@ def seed(now: datetime | None = None) -> Seed:
         images=_images(shop, nodes, by, now),
         worker=_worker(shop, by, now),
         warehouse=_warehouse(data, nodes, by, now),
+        priority=PriorityClass.objects.create(name="business", value=100, protected=True),
     )
     for group in (shop, data):
         _reserve(group)

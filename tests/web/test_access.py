@@ -15,6 +15,7 @@ from apps.applications.models import App, Instance
 from apps.certificates.models import Certificate
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from apps.placement.models import PriorityClass
 from apps.rest import urls
 from scheduler.engine.fake import FakeEngine
 from scheduler.lifecycle import State
@@ -26,16 +27,18 @@ pytestmark = pytest.mark.django_db
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 OWN = {"me", "tokens"}  # about whoever asks
 LISTS = {"groups", "operations", "events"}  # what of them exists for whoever asks
+SHARED = {"priorities", "priority"}  # what everyone may choose from
 OPEN = {"schema", "docs"}  # the description of the API; `docs` is a page and sends strangers to the login
 ROUTES = {route.name: route for route in urls.urlpatterns if isinstance(route, URLPattern) and route.name}
 OF_GROUP = sorted(name for name, route in ROUTES.items() if {"group", "id"} & set(route.pattern.converters))
-FOR_ADMINS = sorted(ROUTES.keys() - set(OF_GROUP) - OWN - LISTS - OPEN - {"token"})
+FOR_ADMINS = sorted(ROUTES.keys() - set(OF_GROUP) - OWN - LISTS - SHARED - OPEN - {"token"})
 
 
 @pytest.fixture
 def app(people: SimpleNamespace, group: Group, engine: FakeEngine) -> App:
     Api(people.developer).post("/groups/shop/apps", {"name": "web", "image": IMAGE})
     app = App.objects.get()
+    PriorityClass.objects.create(name="business", value=100)
     now = timezone.now()
     Instance.objects.create(
         app=app, group=group, release=app.release, node=Node.objects.get(), slot=0, generation=1, template="t",
@@ -56,6 +59,7 @@ def address(name: str, app: App, people: SimpleNamespace) -> str:
         "username": "owner",
         "node": "n1",
         "certificate": "tls",
+        "priority": "business",
         "token": create_token(people.owner, f"of the owner {uuid.uuid4()}")[0].pk,
     }
     return reverse(f"api:{name}", kwargs={argument: known[argument] for argument in ROUTES[name].pattern.converters})
@@ -163,6 +167,10 @@ RIGHTS: list[tuple[str, str, Any, set[str]]] = [
     ("PUT", "/groups/shop/placement/profile?dry_run=1", {"preset": "binpack"}, {"admin"}),
     ("DELETE", "/groups/shop/placement/profile?dry_run=1", None, {"admin"}),
     ("PUT", "/placement/profile?dry_run=1", {"preset": "binpack"}, {"admin"}),
+    ("GET", "/priorities", None, {"viewer", "developer", "owner", "admin"}),
+    ("POST", "/priorities?dry_run=1", {"name": "high", "value": 1}, {"admin"}),
+    ("PUT", "/priorities/business?dry_run=1", {"value": 1}, {"admin"}),
+    ("DELETE", "/priorities/business?dry_run=1", None, {"admin"}),
     ("POST", "/groups?dry_run=1", {"name": "g", "quota": {"cpu": 1, "memory": 1, "instances": 1}}, {"admin"}),
     ("GET", "/nodes", None, {"admin"}),
     ("PATCH", "/nodes/n1?dry_run=1", {"cordoned": True}, {"admin"}),

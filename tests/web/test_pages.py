@@ -70,7 +70,9 @@ def test_to_an_outsider_what_is_there_is_as_absent_as_what_is_not(route: URLPatt
     assert 404 in (outsider.get(there).status_code, outsider.post(there).status_code)
 
 
-@pytest.mark.parametrize("name", ["new-group", "enrol", "users", "nodes", "node", "node-settings", "placement"])
+@pytest.mark.parametrize(
+    "name", ["new-group", "enrol", "users", "nodes", "node", "node-settings", "placement", "priority"]
+)
 def test_pages_of_admins_are_forbidden_to_others(name: str, berth: Seed) -> None:
     route = next(route for route in ROUTES if route.name == name)
     assert client(berth.owner).get(address(route, arguments(berth))).status_code == 403

@@ -129,34 +129,34 @@ def test_dry_runs_carry_the_explanation(viewer: Api, people: SimpleNamespace, gr
 
 
 @pytest.fixture
-def browser(viewer: Api, people: SimpleNamespace) -> Client:
+def reader(viewer: Api, people: SimpleNamespace) -> Client:
     client = Client()
     client.force_login(people.viewer)
     return client
 
 
-def test_the_page_shows_verdicts_points_and_remedies(browser: Client, group: Group) -> None:
+def test_the_page_shows_verdicts_points_and_remedies(reader: Client, group: Group) -> None:
     web = app(group, placement={"require": ["zone == a"]})
     assign(web, "n2")
-    page = browser.get(PAGE).text
+    page = reader.get(PAGE).text
     assert "1 of 3 nodes would take one more instance" in page
     assert "needs zone == a, zone is b" in page
     assert "1 instance here" in page
     build.deploy(web, placement={"require": ["zone == c"]})
-    page = browser.get(PAGE).text
+    page = reader.get(PAGE).text
     assert "No node would take one more instance" in page
     assert "zone == c on node n1" in page
 
 
-def test_the_page_takes_one_page_of_nodes_at_a_time(browser: Client, group: Group) -> None:
+def test_the_page_takes_one_page_of_nodes_at_a_time(reader: Client, group: Group) -> None:
     app(group)
     for number in range(10, 60):
         build.node(f"n{number}")
-    first, last = browser.get(PAGE).text, browser.get(f"{PAGE}?page=3").text
+    first, last = reader.get(PAGE).text, reader.get(f"{PAGE}?page=3").text
     assert (first.count("<summary><span"), last.count("<summary><span")) == (25, 3)
     assert "1 / 3" in first
-    assert browser.get(f"{PAGE}?page=99").text.count("<summary><span") == 3
-    one = browser.get(f"{PAGE}?node=n59").text
+    assert reader.get(f"{PAGE}?page=99").text.count("<summary><span") == 3
+    one = reader.get(f"{PAGE}?node=n59").text
     assert (one.count("<summary><span"), "n59" in one) == (1, True)
-    assert "There is no node of this name." in browser.get(f"{PAGE}?node=n99").text
-    assert browser.get(f"{PAGE}?page=-1&node=").status_code == 200
+    assert "There is no node of this name." in reader.get(f"{PAGE}?node=n99").text
+    assert reader.get(f"{PAGE}?page=-1&node=").status_code == 200

@@ -196,43 +196,43 @@ def test_every_preset_score_and_filter_has_words() -> None:
 
 
 @pytest.fixture
-def browser(people: SimpleNamespace, group: Group, engine: FakeEngine) -> Client:
+def reader(people: SimpleNamespace, group: Group, engine: FakeEngine) -> Client:
     client = Client()
     client.force_login(people.admin)
     return client
 
 
 @pytest.mark.parametrize("url", ["/placement/", "/groups/shop/placement"])
-def test_ops_try_and_set_a_profile_in_the_panel(browser: Client, group: Group, url: str) -> None:
+def test_ops_try_and_set_a_profile_in_the_panel(reader: Client, group: Group, url: str) -> None:
     add_node()
     run(group, "web", "n1", "n2")
-    tried = browser.post(url, {"preset": "binpack", "try": "1"}).text
+    tried = reader.post(url, {"preset": "binpack", "try": "1"}).text
     assert "1 instance would be on another node" in tried
     assert not PlacementProfile.objects.exists()
-    assert browser.post(url, {"preset": "binpack"})["Location"] == url
+    assert reader.post(url, {"preset": "binpack"})["Location"] == url
     assert reading.profile("shop") == BINPACK
-    assert '<option value="binpack" selected>' in browser.get(url).text
+    assert '<option value="binpack" selected>' in reader.get(url).text
     own = {"preset": "custom", "weight-spread": "9", "without-taints": "on"}
-    assert browser.post(url, own).status_code == 302
+    assert reader.post(url, own).status_code == 302
     assert (dict(reading.profile("shop").weights)["spread"], reading.profile("shop").without) == (9, {"taints"})
 
 
-def test_a_wrong_weight_is_said_at_its_field(browser: Client) -> None:
-    answer = browser.post("/placement/", {"preset": "custom", "weight-spread": "1001"})
+def test_a_wrong_weight_is_said_at_its_field(reader: Client) -> None:
+    answer = reader.post("/placement/", {"preset": "custom", "weight-spread": "1001"})
     assert answer.status_code == 422
     assert 'id="id_weight-spread_error"' in answer.text
-    nothing = browser.post("/placement/", {"preset": "custom"})
+    nothing = reader.post("/placement/", {"preset": "custom"})
     assert "Something has to count" in nothing.text
 
 
-def test_a_group_goes_back_to_the_clusters_profile(browser: Client, people: SimpleNamespace) -> None:
-    browser.post("/groups/shop/placement", {"preset": "binpack"})
-    assert "Back to the profile of the cluster" in browser.get("/groups/shop/placement").text
-    assert "/groups/shop/placement" in browser.get("/placement/").text
+def test_a_group_goes_back_to_the_clusters_profile(reader: Client, people: SimpleNamespace) -> None:
+    reader.post("/groups/shop/placement", {"preset": "binpack"})
+    assert "Back to the profile of the cluster" in reader.get("/groups/shop/placement").text
+    assert "/groups/shop/placement" in reader.get("/placement/").text
     unset = reverse("unset-profile", args=["shop"])
     member = Client()
     member.force_login(people.owner)
     assert member.get("/groups/shop/placement").status_code == 403
     assert member.post(unset).status_code == 403
-    assert browser.post(unset).status_code == 302
+    assert reader.post(unset).status_code == 302
     assert reading.profile("shop") == SPREAD

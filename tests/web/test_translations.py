@@ -135,7 +135,7 @@ KEPT = re.compile(
 
 PAGES = ("overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate",
          "app", "releases", "new-app", "app-settings", "log", "app-placement",
-         "nodes", "node", "node-settings", "placement", "group-placement", "enrol",
+         "nodes", "node", "node-settings", "placement", "group-placement", "priority", "enrol",
          "events", "operation", "account", "password", "users")  # fmt: skip
 
 
@@ -150,7 +150,9 @@ def test_pages_hold_no_english_of_their_own(name: str) -> None:
     text = re.sub(r"<(script|style|svg|pre|title)\b.*?</\1>", "", text, flags=re.DOTALL)
     text = re.sub(r'<[^>]+class="[^"]*\bmono\b[^"]*"[^>]*>.*?</\w+>', "", text, flags=re.DOTALL)
     text = KEPT.sub("", re.sub(r"<[^>]+>", "\n", text))
-    users = r"admin|lin|maya|noor|otto|shop|data|web|api|search|images|worker|warehouse|berth-\d|edge|ci-deploy"
+    users = (
+        r"admin|lin|maya|noor|otto|shop|data|web|api|search|images|worker|warehouse|business|berth-\d|edge|ci-deploy"
+    )
     terms = r"node|soft|zone|disk|ssd|== |env|digest|ms|max_surge|slot|[abc]\b"
     left = re.sub(rf"\b(?:{users}|{terms})\b", "", text)
     assert re.findall(r"[A-Za-z]{3,}[A-Za-z ]*", left) == []

@@ -50,6 +50,7 @@ FULL = {
         "max_skew": [{"label": "zone", "most": 2}], "at_most": [{"label": "node", "most": 1}],
         "affinity": [{"app": "db"}], "anti_affinity": [{"app": "batch", "label": "rack"}],
     },
+    "priority": "business",
     "update": {
         "max_surge": 2, "max_unavailable": 1, "on_failure": "hold", "deadline": "10m", "drain": 5, "stop_timeout": "3s",
     },
@@ -112,6 +113,7 @@ def test_a_full_spec_is_read_field_by_field() -> None:
             affinities=(Affinity(Bond.WITH, "db"), Affinity(Bond.APART, "batch", "rack")),
         ),
         preferences=(Preference(Constraints(affinities=(Affinity(Bond.WITH, "cache", "zone"),)), weight=5),),
+        priority="business",
         update=UpdatePolicy(Strategy.ROLLING, 2, 1, OnFailure.HOLD, 600.0, 5.0, 3.0),
     )
 
