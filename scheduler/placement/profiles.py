@@ -66,5 +66,5 @@ _COMMON = {"prefer": 10, "taints": 100, "avoid": 1000, "stay": 2, "image": 2}
 SPREAD = Profile("spread", {"spread": 20, "room": 5, **_COMMON})
 BINPACK = Profile("binpack", {"binpack": 10, "stranded": 320, "fragmentation": 5, "spread": 1, **_COMMON})
 BALANCED = Profile("balanced", {"spread": 20, "room": 5, "balance": 5, **_COMMON})
-FRAGMENTATION = Profile("fragmentation", {"fragmentation": 100, "binpack": 1, "spread": 1, **_COMMON})
+FRAGMENTATION = Profile("fragmentation", {"fragmentation": 100, "stranded": 160, "binpack": 5, "spread": 1, **_COMMON})
 PRESETS: Mapping[str, Profile] = {profile.name: profile for profile in (SPREAD, BINPACK, BALANCED, FRAGMENTATION)}

@@ -43,6 +43,7 @@ class Guess:
     """
 
     share: Ints  # how frequent the need is; all add up to `CERTAIN` at most
+    weight: Ints  # half that, half its share of all devices that are asked for: large needs are rare, and hard to meet
     cpu: Ints
     memory: Ints
     count: Ints  # devices
@@ -104,9 +105,17 @@ class Workload:
         total = sum(n for _, n in known)
         wanted = [(need, need.device, n) for need, n in known if need.device is not None]
         others = [(need, n) for need, n in self._known.items() if need.device is None or need.device.name != device]
+        amounts = [n * device.count * device.share for _, device, n in wanted]
+        in_all = sum(amounts)
         sorts = list(dict.fromkeys((device.share, device.models) for _, device, _ in wanted))
         return Guess(
             np.array([n * CERTAIN // total for _, _, n in wanted]),
+            np.array(
+                [
+                    CERTAIN * (n * in_all + amount * total) // (2 * total * in_all)
+                    for (_, _, n), amount in zip(wanted, amounts, strict=True)
+                ]
+            ),
             np.array([need.cpu for need, _, _ in wanted]),
             np.array([need.memory for need, _, _ in wanted]),
             np.array([device.count for _, device, _ in wanted]),

@@ -23,9 +23,12 @@ class FragmentationScore(Score):
     What is free of a device is useless to an instance that does not fit on the node at all, or that needs more than
     that; and to all instances when the node's CPU or memory would run out before its devices, were the node filled with
     the typical mix. The mean of what is useless, over the needs that were typical so far, is the node's
-    fragmentation; the score is by how much an instance would raise it. The first half is from Weng et al., "Beware of
-    Fragmentation: Scheduling GPU-Sharing Workloads with Fragmentation Gradient Descent", USENIX ATC 2023; the second
-    half sees CPU run short while one more of every sort still fits there; and the needs are learnt as they arrive.
+    fragmentation; the score is by how much an instance would raise it.
+
+    The first half is from Weng et al., "Beware of Fragmentation: Scheduling GPU-Sharing Workloads with Fragmentation
+    Gradient Descent", USENIX ATC 2023. Here needs are learnt as they arrive, and count half by how frequent they are and
+    half by how many devices they want in all: large ones are rare, and refused early when nodes are not kept whole for
+    them. The second half sees CPU run short while one more of every sort still fits there.
     """
 
     name = "fragmentation"
@@ -74,7 +77,7 @@ def _useless(free: Ints, left: Ints, allowed: Bools, guess: Guess) -> Ints:
     fits = enough & (free[0][:, None] >= guess.cpu) & (free[1][:, None] >= guess.memory)
     used = (left[:, :, None] * usable).sum(axis=1).take(guess.sort, 1)
     total = left.sum(axis=1)
-    useless: Ints = total * CERTAIN - np.where(fits, used, 0) @ guess.share
+    useless: Ints = total * CERTAIN - np.where(fits, used, 0) @ guess.weight
     useless += np.maximum(total - _reach(free, allowed, guess), 0) * CERTAIN
     return useless
 
