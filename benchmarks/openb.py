@@ -107,6 +107,8 @@ def main() -> None:
     parser.add_argument("--profile", choices=sorted(PRESETS), default="fragmentation")
     options = parser.parse_args()
     nodes, pods = read_nodes(options.nodes), read_pods(options.pods)
+    if not any(gpu for _, gpu in pods) or not any(node.devices for node in nodes):
+        parser.error("without GPUs, and pods that ask for them, there is nothing to allocate")
     for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
         figures = run(nodes, pods, seed, options.profile)
         line = {"workload": options.pods.name, "profile": options.profile, "seed": seed, **figures}

@@ -6,7 +6,10 @@ singles     instances one by one, in random order of 64 or 512 kinds: four resou
             and anti-affinity to another app; on 10,000 nodes, and as a curve over the number of nodes
 groups      Nomad's C1M and C2M challenges: many jobs of 1,000 instances
 kube        the cases of kube-scheduler's own performance tests, with the floor that its CI demands
-explanation of one pending app over 10,000 nodes, and memory with a million instances
+explanation of one pending app over 10,000 nodes
+memory      with a million instances on 10,000 nodes
+refresh     one of 10,000 nodes has changed, and one instance is placed
+preempt     room for one more on 5,000 nodes with 200,000 instances; and rebalance: 20 moves to a node that joined them
 """
 
 from __future__ import annotations
@@ -26,10 +29,25 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scheduler.model import Distinct, PlacementRules, Resources
-from scheduler.placement import Affinity, AtMost, Bond, Cluster, Constraints, Node, Preference, Request, Skew
+from scheduler.placement import (
+    Affinity,
+    AtMost,
+    Bond,
+    Cluster,
+    Constraints,
+    Node,
+    Preemption,
+    Preference,
+    Request,
+    Running,
+    Skew,
+    preempt,
+    rebalance,
+)
 
 MIB, GIB = 1 << 20, 1 << 30
 ZONES = 10
+CURVE = 20_000  # placements at least, by which a point of the curve is measured
 LOOSE = PlacementRules(spread=(), distinct_nodes=Distinct.OFF)
 
 Figures = dict[str, Any]
@@ -90,6 +108,19 @@ def singles(size: int, of: int, placements: int) -> Figures:
     order = random.Random(2).choices(requests, k=placements)
     placed, seconds = timed(lambda: cluster.place_many(order))
     return line(f"singles-{of}-kinds", size, placed, seconds, us_per_placement=round(seconds / placed * 1e6, 1))
+
+
+def curve(size: int) -> Figures:
+    """The same load for every node; each kind has been placed once before, so that no start is measured."""
+    requests = kinds(64)
+    placed, seconds = 0, 0.0
+    for seed in range(max(1, CURVE // (5 * size))):
+        cluster = Cluster(nodes(size))
+        cluster.place_many(requests)
+        order = random.Random(seed).choices(requests, k=5 * size)
+        more, took = timed(lambda cluster=cluster, order=order: cluster.place_many(order))
+        placed, seconds = placed + more, seconds + took
+    return line("curve-64-kinds", size, placed, seconds, us_per_placement=round(seconds / placed * 1e6, 1))
 
 
 def groups(case: str, size: int, jobs: int) -> Figures:
@@ -157,6 +188,48 @@ def memory() -> Figures:
     return line("memory-1M-instances", 10_000, placed, seconds, peak_mib=round(peak, 1))
 
 
+def refresh() -> Iterator[Figures]:
+    cluster, requests = Cluster(nodes(10_000)), kinds(64)
+    cluster.place_many(random.Random(2).choices(requests, k=10_000))
+    changes: dict[str, Callable[[Node], Node]] = {
+        "figures": lambda node: replace(node, reserved=Resources(1000, GIB, GIB, 1), apps={"group/app-1": 1}),
+        "image": lambda node: replace(node, images=node.images | {"sha256:1"}),
+        "state": lambda node: replace(node, state="cordoned"),
+        "joins": lambda node: replace(node, name=f"{node.name}-b"),
+    }
+    for change, changed in changes.items():
+        some = random.Random(3).sample(cluster.nodes, 20)
+        placed, seconds = timed(
+            lambda some=some, changed=changed: [
+                names
+                for node, request in zip(some, requests, strict=False)
+                for names in (cluster.refresh([changed(node)]), *cluster.place_many([request]))
+                if names
+            ]
+        )
+        yield line(f"refresh-{change}", 10_000, placed, seconds, ms=round(seconds / 20 * 1000, 3))
+
+
+def preemption_and_moves() -> Iterator[Figures]:
+    rng, size = random.Random(1), 5000
+    cluster = Cluster(
+        [replace(node, allocatable=Resources(32_000, 128 * GIB, 2000 * GIB, 250)) for node in nodes(size)]
+    )
+    running: list[Running] = []
+    for app in range(200):
+        shape = Resources(rng.choice((250, 500, 1000)), rng.choice((1, 2, 4)) * GIB, GIB, 1)
+        rules = LOOSE if app % 2 else PlacementRules()
+        request = Request(f"group/app-{app}", "group", shape, 1, rules, priority=rng.randrange(3))
+        names = cluster.place(replace(request, count=1000)).nodes
+        running += [Running(len(running) + k, request, name) for k, name in enumerate(names)]
+    urgent = Request("group/urgent", "group", Resources(20_000, 10 * GIB, 0, 1), 1, LOOSE, priority=2)
+    found, seconds = timed(lambda: [(preempt(cluster.nodes, running, urgent) or Preemption("", (), ())).displaced])
+    yield line("preempt", size, 1, seconds, instances=len(running), displaced=found, s=round(seconds, 2))
+    joined = [*cluster.nodes, replace(nodes(1)[0], name="node-new")]
+    moves, seconds = timed(lambda: [tuple(move.target for move in rebalance(joined, running, 20))])
+    yield line("rebalance", size, moves, seconds, instances=len(running), s=round(seconds, 2))
+
+
 def cases() -> dict[str, Callable[[], Iterator[Figures]]]:
     def one(work: Callable[[], Figures]) -> Callable[[], Iterator[Figures]]:
         return lambda: iter([work()])
@@ -169,9 +242,11 @@ def cases() -> dict[str, Callable[[], Iterator[Figures]]]:
         "kube": kube,
         "explanation": one(explanation),
         "memory": one(memory),
+        "refresh": refresh,
+        "preempt": preemption_and_moves,
     }
     for size in (100, 1000, 10_000, 50_000):
-        found[f"curve-{size}"] = one(lambda size=size: singles(size, 64, 5 * size) | {"case": "curve-64-kinds"})
+        found[f"curve-{size}"] = one(lambda size=size: curve(size))
     return found
 
 

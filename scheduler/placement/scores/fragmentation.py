@@ -26,7 +26,7 @@ class FragmentationScore(Score):
     fragmentation; the score is by how much an instance would raise it.
 
     The first half is from Weng et al., "Beware of Fragmentation: Scheduling GPU-Sharing Workloads with Fragmentation
-    Gradient Descent", USENIX ATC 2023. Here needs are learnt as they arrive, and count half by how frequent they are and
+    Gradient Descent", USENIX ATC 2023. Here needs are learnt as they arrive, and count half by how frequent they are,
     half by how many devices they want in all: large ones are rare, and refused early when nodes are not kept whole for
     them. The second half sees CPU run short while one more of every sort still fits there.
     """
