@@ -133,7 +133,11 @@ CONTENT_SECURITY_POLICY = {
 }
 
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [BERTH.redis]}},
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # longer than the layer's own waits for a message, which are no trouble
+        "CONFIG": {"hosts": [{"address": BERTH.redis, "socket_timeout": 30}]},
+    },
 }
 
 _broker = BERTH.redis.replace("unix://", "redis+socket://", 1)

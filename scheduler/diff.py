@@ -431,8 +431,11 @@ def _conclude(draft: _Draft) -> Outcome | None:
         return Outcome(status, reason, step, last.generation)
     if app.pending:  # it waits for room, which no deadline makes
         return None
-    if not draft.overdue(operation.started_at, policy.deadline):
-        draft.later(because("awaiting_health"), policy.deadline, operation.started_at)
+    # time that was spent waiting for room does not count: it is counted from the last instance that was placed
+    placed = (i.created_at for i in app.instances if i.created_at and i.template == app.release.template)
+    since = max((operation.started_at, *placed))
+    if not draft.overdue(since, policy.deadline):
+        draft.later(because("awaiting_health"), policy.deadline, since)
         return None
     lagging = [i for i in draft.staying if i.state is not State.HEALTHY]
     verdict = judge(lagging[-1], app.edges).detail if lagging else str(draft.wait[0].reason if draft.wait else "")

@@ -58,6 +58,9 @@ class Resource(APIView):
     def dry_run(self) -> bool:
         if self.request.method not in CHANGES:
             return False
+        for name in self.request.GET:
+            if name != "dry_run":  # a typing error must not make a trial real
+                raise invalid(name, "unknown_parameter", _("There is no such parameter of a change."))
         value = self.request.GET.get("dry_run", "false").lower()
         if value not in ("", "true", "false", "1", "0"):
             raise invalid("dry_run", "invalid_choice", _("This is true or false."))

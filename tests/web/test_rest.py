@@ -238,3 +238,15 @@ def test_a_dry_run_of_any_change_answers_as_if_and_changes_nothing(
 def test_a_dry_run_that_is_false_is_none(admin: Api, group: Group) -> None:
     assert admin.delete("/groups/shop?dry_run=false").status_code == 204
     assert not Group.objects.filter(name="shop").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("typed", ["dryrun=true", "dry-run=true", "wait=1"])
+def test_a_mistyped_parameter_of_a_change_is_refused_and_nothing_is_done(
+    people: SimpleNamespace, group: Group, typed: str
+) -> None:
+    name = typed.partition("=")[0]
+    answer = Api(people.owner).delete(f"/groups/shop/members/viewer?{typed}")
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [name]
+    assert group.memberships.filter(user=people.viewer).exists()

@@ -262,14 +262,20 @@ class TestOperation:
         assert outcome.status is OperationStatus.FAILED
 
     def test_fails_at_its_deadline(self):
-        slow = instance(0, State.STARTED, started_at=ago(1), probes=(Probe("e1", False, NOW, "L4CON"),))
-        outcome = diff(app(slow, instance(1), operation=operation(seconds_ago=300)), NOW).outcome
+        seen = (Probe("e1", False, NOW, "L4CON"),)
+        slow = instance(0, State.STARTED, created_at=ago(300), started_at=ago(1), probes=seen)
+        other = instance(1, created_at=ago(300))
+        outcome = diff(app(slow, other, operation=operation(seconds_ago=300)), NOW).outcome
         assert outcome is not None
         assert (outcome.status, outcome.reason.code) == (OperationStatus.FAILED, "deadline")
         assert "L4CON" in str(outcome.reason)
 
     def test_waits_for_room_without_a_deadline(self):
         assert diff(app(instance(1), operation=operation(seconds_ago=10_000), pending=True), NOW).outcome is None
+
+    def test_has_all_its_time_once_there_is_room(self):
+        placed = instance(0, State.STARTED, created_at=ago(1), started_at=ago(1), probes=())
+        assert diff(app(placed, instance(1), operation=operation(seconds_ago=10_000)), NOW).outcome is None
 
 
 @st.composite
