@@ -67,6 +67,7 @@ def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: 
         "env": {"KEY": "********"},
         "port": 8000,
         "protocol": "http",
+        "priority": None,
         "replicas": 2,
         "resources": {"cpu": 0.25, "memory": "64MiB", "disk": "0B"},
         "health": {
