@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,13 @@ class CountListener(Protocol):
     def counts_changed(self, app: str, nodes: Ints, before: Ints, after: Ints) -> None: ...
 
 
+class Tally(NamedTuple):
+    """An app's instances on each value of a label, and each node's value."""
+
+    counts: Ints
+    of: list[int]
+
+
 class Counts:
     """`of[app]` maps nodes to their instances of the app; nodes without one are not in it."""
 
@@ -33,7 +40,7 @@ class Counts:
                 if count:
                     self.of[app][n] = count
         self._watched: dict[str, Ints] = {}
-        self._tallies: dict[str, dict[str, Ints]] = {}
+        self._tallies: dict[str, dict[str, Tally]] = {}
         self._listeners: dict[str, list[CountListener]] = {}
 
     def add(self, app: str, n: int, by: int) -> None:
@@ -59,8 +66,8 @@ class Counts:
             listener.count_changed(app, n, now - by, now)
         tallies = self._tallies.get(app)
         if tallies:
-            for label, tally in tallies.items():
-                tally[self.properties.column(label).codes[n]] += by
+            for tally, of in tallies.values():
+                tally[of[n]] += by
 
     def add_many(self, app: str, nodes: Ints, times: Ints) -> None:
         """The same for many nodes, none of them twice."""
@@ -75,23 +82,21 @@ class Counts:
             watched[nodes] = after
             for listener in self._listeners.get(app, ()):
                 listener.counts_changed(app, nodes, before, after)
-        for label, tally in self._tallies.get(app, {}).items():
+        for label, (tally, _) in self._tallies.get(app, {}).items():
             codes = self.properties.column(label).codes.take(nodes)
             tally += np.bincount(codes, times, len(tally)).astype(np.int64)
 
     @contextmanager
     def one_fewer(self, app: str, n: int) -> Iterator[None]:
         """For a while, have the tallies as if an instance of the app were not on node `n`."""
-        tallies = [
-            (tally, self.properties.column(label).codes[n]) for label, tally in self._tallies.get(app, {}).items()
-        ]
-        for tally, code in tallies:
-            tally[code] -= 1
+        tallies = self._tallies.get(app, {}).values()
+        for tally, of in tallies:
+            tally[of[n]] -= 1
         try:
             yield
         finally:
-            for tally, code in tallies:
-                tally[code] += 1
+            for tally, of in tallies:
+                tally[of[n]] += 1
 
     def take_over(self, n: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """Have node `n` as it is now, whatever was added since it was `before`."""
@@ -125,10 +130,10 @@ class Counts:
         found = tallies.get(label)
         if found is None:
             column = self.properties.column(label)
-            found = tallies[label] = np.zeros(len(column.values), np.int64)
+            found = tallies[label] = Tally(np.zeros(len(column.values), np.int64), column.listed)
             for n, count in self.of.get(app, {}).items():
-                found[column.codes[n]] += count
-        return found
+                found.counts[column.listed[n]] += count
+        return found.counts
 
     def forget_tallies(self) -> None:
         self._tallies.clear()

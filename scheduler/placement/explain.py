@@ -13,7 +13,7 @@ def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
     """How the nodes look to one more instance of the kind, `placed` of `wanted` being there already."""
     kind.check_version()
     state = kind.state
-    view = kind.view.at(np.arange(state.size))
+    view = kind.view.at(state.everyone)
     checks = tuple(check for constraint in kind.filters for check in constraint.checks(view))
     points = []
     for weight, score in kind.scores:

@@ -103,7 +103,7 @@ class Kind:
         self.terms: dict[str, Term] = {app: _sum(of) for app, of in terms.items()}
 
     def _eligible(self) -> Bools:
-        view = self.view.at(np.arange(self.state.size))
+        view = self.view.at(self.state.everyone)
         eligible = np.ones(self.state.size, np.bool_)
         for found in self.filters:
             if found.fixed:
@@ -114,7 +114,7 @@ class Kind:
         settling: list[DomainFilter | DomainScore] = [*self.domain_filters, *(score for _, score in self.domain_scores)]
         if not settling:
             return
-        view = self.view.at(np.arange(self.state.size))
+        view = self.view.at(self.state.everyone)
         eligible = np.ones(self.state.size, np.bool_)
         for found in self.filters:
             possible = found.possible(view)
@@ -127,7 +127,7 @@ class Kind:
     def fixed_keys(self) -> Ints:
         """The part of all nodes' keys that follows from fixed properties alone, without their ranks."""
         eligible = self._eligible()
-        view = self.view.at(np.arange(self.state.size))
+        view = self.view.at(self.state.everyone)
         total = np.zeros(self.state.size, np.int64)
         for weight, score in self.scores:
             fixed = score.fixed(view)
@@ -206,7 +206,7 @@ class Kind:
         if self.epoch == state.epoch and self.position == state.end:
             return keys
         changed = state.log[self.position : state.end]
-        nodes = np.arange(state.size) if self.epoch != state.epoch or len(changed) > state.size else changed
+        nodes = state.everyone if self.epoch != state.epoch or len(changed) > state.size else changed
         self.epoch = state.epoch
         self.position = state.end
         keys[nodes if self.layout is None else self.layout.position.take(nodes)] = self.keys_at(nodes)

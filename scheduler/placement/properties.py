@@ -21,6 +21,7 @@ class Column:
 
     codes: Ints
     values: tuple[str | None, ...]
+    listed: list[int]  # the codes again: one of them is read faster from a list
 
     @property
     def missing(self) -> int:
@@ -54,6 +55,7 @@ class Properties:
         if len(self.index) != len(self.nodes):
             raise ValueError("two nodes have the same name")
         self.size = len(self.nodes)
+        self.everyone: Ints = np.arange(self.size)
         self.version = 0  # of all that is kept here, but for images
         self._images: dict[str, Bools] = {}
         self._image_listeners: dict[str, list[ImageListener]] = {}
@@ -77,7 +79,7 @@ class Properties:
             for value in sorted({value for value in values if value is not None}):
                 known[value] = len(known)
             codes = np.fromiter((len(known) if v is None else known[v] for v in values), np.int64, self.size)
-            found = self._columns[label] = Column(codes, (*known, None))
+            found = self._columns[label] = Column(codes, (*known, None), codes.tolist())
         return found
 
     def mask(self, expression: Expression) -> Bools:

@@ -52,12 +52,13 @@ class State(Properties):
     def _measure(self) -> None:
         """Begin anew with what follows from capacities."""
         self.cells = None
+        self._shapes: tuple[Ints, Ints] | None = None
         self._slack_of = [np.maximum(self.allocatable[r], 1).tolist() for r in (0, 1)]
         self._slack_of.append(self.devices_total.tolist())
         mean = self.allocatable[:2].sum(axis=1) // max(self.size, 1)
         self.mean_node = max(int(mean[0]), 1), max(int(mean[1]), 1 << 20)  # its CPU and memory
-        nodes, devices = np.arange(self.size), np.array(self.devices_free, np.int64)
-        self._slack = self.mean_share(self.free[0], self.free[1], nodes, devices)
+        devices = np.array(self.devices_free, np.int64)
+        self._slack = self.mean_share(self.free[0], self.free[1], self.everyone, devices)
         self.slacks = self._slack.tolist()
 
     def reserved_in_all(self) -> tuple[int, int]:
@@ -87,6 +88,15 @@ class State(Properties):
         shares = cpu * FULL // of[0] + memory * FULL // of[1] + devices * FULL // np.maximum(has, 1) * (has > 0)
         share: Ints = shares // np.where(has > 0, 3, 2)
         return share
+
+    def shapes(self) -> tuple[Ints, Ints]:
+        """One node of each size, in CPU, memory and devices, and for each node which of these is of its size."""
+        if self._shapes is None:
+            known: dict[tuple[int, ...], int] = {}
+            sizes = zip(*self.allocatable[:2].tolist(), self.devices_total.tolist(), strict=True)
+            of = np.array([known.setdefault(size, len(known)) for size in sizes], np.int64)
+            self._shapes = np.unique(of, return_index=True)[1], of
+        return self._shapes
 
     def devices_left(self, nodes: Ints) -> Ints:
         """What is free of the nodes' devices, in thousandths."""

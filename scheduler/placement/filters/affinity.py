@@ -34,7 +34,7 @@ class AffinityFilter(CountFilter):
         return refuses
 
     def checks(self, view: View) -> Iterator[Check]:
-        counts = view.count(self.app)
+        counts = view.count(self.app).copy()
         yield Check(
             self.name,
             phrase(self.affinity),

@@ -37,7 +37,7 @@ class AtMostFilter(CountFilter):
         return refuses
 
     def checks(self, view: View) -> Iterator[Check]:
-        own = view.count(self.app)
+        own = view.count(self.app).copy()
         yield Check(
             self.name,
             NODE,

@@ -94,7 +94,7 @@ class DomainFilter(Filter):
         return True
 
     def passes(self, view: View) -> Bools:
-        passes: Bools = self.allowed()[self.state.column(self.label).codes.take(view.nodes)]
+        passes: Bools = self.allowed()[view.pick(self.state.column(self.label).codes)]
         return passes
 
     def value(self, n: int) -> str:

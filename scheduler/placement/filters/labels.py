@@ -27,7 +27,7 @@ class LabelFilter(Filter):
             yield cls(state, parse(text))
 
     def passes(self, view: View) -> Bools:
-        return self.state.mask(self.expression).take(view.nodes)
+        return view.pick(self.state.mask(self.expression))
 
     def checks(self, view: View) -> Iterator[Check]:
         yield Check(self.name, str(self.expression), self.passes(view), self._detail, self._failing, self._remedy)

@@ -30,7 +30,7 @@ class NameFilter(Filter):
             yield cls(state, request.constraints.nodes)
 
     def passes(self, view: View) -> Bools:
-        return self.named.take(view.nodes)
+        return view.pick(self.named)
 
     def checks(self, view: View) -> Iterator[Check]:
         wanted = ", ".join(self.names)

@@ -25,7 +25,7 @@ class PortFilter(Filter):
             yield cls(state, port)
 
     def passes(self, view: View) -> Bools:
-        open_: Bools = ~self.state.taken(self.port).take(view.nodes)
+        open_: Bools = ~view.pick(self.state.taken(self.port))
         return open_ if view.extra is None else (open_ & (view.extra == 0)) | (view.extra < 0)
 
     def checks(self, view: View) -> Iterator[Check]:

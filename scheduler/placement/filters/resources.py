@@ -32,7 +32,7 @@ class ResourcesFilter(Filter):
         return passes
 
     def possible(self, view: View) -> Bools:
-        enough = self.state.allocatable.take(view.nodes, 1) >= self.need[:, None]
+        enough = view.pick(self.state.allocatable) >= self.need[:, None]
         possible: Bools = np.logical_and.reduce(enough)
         return possible
 

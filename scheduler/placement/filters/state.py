@@ -26,7 +26,7 @@ class StateFilter(Filter):
         yield cls(state)
 
     def passes(self, view: View) -> Bools:
-        return self.ready.take(view.nodes)
+        return view.pick(self.ready)
 
     def checks(self, view: View) -> Iterator[Check]:
         yield Check(self.name, "state", self.passes(view), self._detail, self._failing, self._remedy)

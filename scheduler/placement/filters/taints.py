@@ -34,7 +34,7 @@ class TaintFilter(Filter):
         return any(toleration.tolerates(taint) for toleration in self.tolerations)
 
     def passes(self, view: View) -> Bools:
-        return self.free.take(view.nodes)
+        return view.pick(self.free)
 
     def checks(self, view: View) -> Iterator[Check]:
         yield Check(

@@ -29,7 +29,7 @@ class VolumeFilter(Filter):
             yield cls(state, volume)
 
     def passes(self, view: View) -> Bools:
-        return self.here.take(view.nodes)
+        return view.pick(self.here)
 
     def checks(self, view: View) -> Iterator[Check]:
         yield Check(

@@ -15,6 +15,6 @@ class BalanceScore(Score):
 
     def points(self, view: View) -> Ints:
         free = view.free()[:2] - view.need[:2, None]
-        shares = free * FULL // np.maximum(self.state.allocatable[:2].take(view.nodes, 1), 1)
+        shares = free * FULL // np.maximum(view.pick(self.state.allocatable[:2]), 1)
         points: Ints = -np.abs(shares[0] - shares[1])
         return points

@@ -87,7 +87,7 @@ class DomainScore(Score):
 
     def points(self, view: View) -> Ints:
         """For explanations; placements use `domain_points` and look at each value once."""
-        points: Ints = self.domain_points()[self.state.column(self.label).codes.take(view.nodes)]
+        points: Ints = self.domain_points()[view.pick(self.state.column(self.label).codes)]
         return points
 
 
@@ -97,12 +97,12 @@ def named(score: Score, view: View, names: frozenset[str], points: int) -> Ints 
         return None
     by_name = np.zeros(score.state.size, np.int64)
     by_name[[score.state.index[name] for name in names if name in score.state.index]] = points
-    found: Ints = by_name.take(view.nodes)
-    return found
+    return view.pick(by_name)
 
 
 def instance_share(view: View) -> Ints:
     """The mean share of CPU, memory and devices that one instance is of each node."""
     devices = sum(device.count * device.share for device in view.request.constraints.devices)
-    cpu, memory, wanted = (np.full(len(view.nodes), figure) for figure in (view.need[0], view.need[1], devices))
-    return view.state.mean_share(cpu, memory, view.nodes, wanted)
+    one_of_each, shape_of = view.state.shapes()
+    cpu, memory, wanted = (np.full(len(one_of_each), figure) for figure in (view.need[0], view.need[1], devices))
+    return view.state.mean_share(cpu, memory, one_of_each, wanted).take(view.pick(shape_of))

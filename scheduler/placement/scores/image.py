@@ -24,5 +24,5 @@ class ImageScore(Score):
         if not image:
             return None
         cost = FULL * min(self.request.image_bytes or _SMALL, _LARGE) // _LARGE
-        missing: Ints = ~self.state.has_image(image).take(view.nodes) * np.int64(-cost)
+        missing: Ints = ~view.pick(self.state.has_image(image)) * np.int64(-cost)
         return missing

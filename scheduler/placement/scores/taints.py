@@ -19,5 +19,4 @@ class TaintScore(Score):
         for taint, nodes in self.state.taints().items():
             if taint.soft and not any(toleration.tolerates(taint) for toleration in tolerations):
                 points[nodes] -= FULL
-        found: Ints = points.take(view.nodes)
-        return found if points.any() else None
+        return view.pick(points) if points.any() else None
