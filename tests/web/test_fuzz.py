@@ -28,6 +28,7 @@ from apps.certificates import services as certificates
 from apps.groups import services as groups
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from apps.placement.models import PriorityClass
 from scheduler.engine.fake import FakeEngine
 from scheduler.lifecycle import State
 from tests.certificates import make
@@ -76,6 +77,7 @@ def known(people: SimpleNamespace, group: Group, other: Group, engine: FakeEngin
         "username": "owner",
         "node": "n1",
         "certificate": "tls",
+        "priority": PriorityClass.objects.create(name="high", value=100).name,
         "token": token.pk + 1,  # not the one that is used here
     }
 
