@@ -56,7 +56,7 @@ class Explained:
         return [{**report, "here": self.here.get(report["node"], 0)} for report in reports]
 
 
-MOST_TRIED = 100_000  # instances that a profile is tried on: some seconds
+MOST_TRIED = 50_000  # instances that a profile is tried on: some seconds
 
 
 class ImageRefused(Exception):

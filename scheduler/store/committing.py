@@ -16,9 +16,11 @@ from apps.applications.models import App, Instance, Release
 from apps.events.services import record
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from scheduler import wake
 from scheduler.diff import Create, Move
 from scheduler.lifecycle import State, sources
 from scheduler.model import AppState, Resources
+from scheduler.store import sweeping
 
 QUARANTINE = timedelta(seconds=60)  # how long a freed address rests: edges and clients may still know it
 EVENTS = {
@@ -131,6 +133,9 @@ def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now
             record("instance.assigned", app=App(id=app.id, name=app.name), group=group, reason=create.reason, **about)
         generation = max(assignment.create.generation for assignment in made) + 1
         App.objects.filter(id=app.id).update(next_generation=generation)
+        for waiting in sweeping.pending(group.id):  # for this app to be somewhere, it may be
+            if waiting != app.id:
+                wake.reconcile(waiting)
 
 
 def _claim(node: str, need: Resources) -> None:

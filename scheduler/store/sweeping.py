@@ -29,9 +29,10 @@ def leaving() -> list[int]:
     return list(going.values_list("app_id", flat=True).distinct())
 
 
-def pending() -> list[int]:
-    """Apps that wait for room on some node."""
-    return list(App.objects.filter(settled=False, explanation__isnull=False).values_list("id", flat=True))
+def pending(group_id: int | None = None) -> list[int]:
+    """Apps, of one group or of all, that wait for room on some node."""
+    rows = App.objects.filter(settled=False, explanation__isnull=False)
+    return list((rows if group_id is None else rows.filter(group=group_id)).values_list("id", flat=True))
 
 
 def app_id(group: str, app: str) -> int | None:

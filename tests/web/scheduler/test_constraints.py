@@ -6,7 +6,7 @@ import pytest
 
 from apps.applications import releases
 from apps.applications.models import AntiAffinity, App, Instance
-from scheduler import queries, world
+from scheduler import queries, wake, world
 from scheduler.placement import SPREAD, Affinity, Bond, Request
 from scheduler.store import reading
 from scheduler.store.cluster import KeptCluster
@@ -74,6 +74,18 @@ def test_apps_together_wait_for_the_one_that_they_want_to_be_with():
     assert "team/db" in refused.explanation.summary()
     assign(build.app(team, "db"), "n2")
     assert KeptCluster().place(request(web), SPREAD).nodes == ("n2",)
+
+
+def test_an_app_that_waits_for_another_is_looked_at_when_that_is_placed(monkeypatch: pytest.MonkeyPatch):
+    build.node()
+    team, other = build.group(), build.group("other")
+    web, db = build.app(team, "web", placement={"affinity": [{"app": "db"}]}), build.app(team, "db")
+    stranger = build.app(other, "web")
+    App.objects.filter(pk__in=[web.pk, stranger.pk, db.pk]).update(settled=False, explanation={"summary": "waits"})
+    woken: list[int] = []
+    monkeypatch.setattr(wake, "reconcile", woken.append)
+    assign(db, "n1")
+    assert woken == [web.pk]
 
 
 def test_new_rules_leave_what_runs_alone_and_hold_for_what_comes():
