@@ -108,8 +108,7 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
     }
     kept = {i.id for i in keep.values()}
     missing = [slot for slot in slots if slot not in keep]
-    request = reading.request(group, name, spec, len(missing))
-    decision = world.cluster().try_out(request, reading.profile(group))
+    decision = world.cluster().try_out(reading.replacing(app, missing), reading.profile(group))
     placed = dict(zip(missing, decision.nodes, strict=False))
     first = diff(app, datetime.now(UTC))
     reasons = {create.slot: str(create.reason) for create in first.create}

@@ -116,7 +116,7 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
     if not plan.create:
         return None
     spec, now = app.release.spec, world.now()
-    request = reading.request(app.group, app.name, spec, len(plan.create))
+    request = reading.replacing(app, [create.slot for create in plan.create])
     profile = reading.profile(app.group)
     for _ in range(CLAIM_ATTEMPTS):
         decision = world.cluster.place(request, profile)

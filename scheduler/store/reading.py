@@ -126,6 +126,23 @@ def _failures(app: tables.App, template: str) -> dict[int, Failures]:
     }
 
 
+def replacing(app: AppState, slots: Collection[int]) -> Request:
+    """What is asked of the placement for a new instance in each of these slots.
+
+    Rather where the ones that they replace run, and where the one before failed only as a last resort.
+    """
+    replaced = {instance.node for instance in app.instances if instance.slot in slots and not instance.state.going}
+    failed = [app.failures[slot].generation for slot in slots if slot in app.failures]
+    avoid = _nodes_of(app.id, failed) if failed else frozenset()
+    asked = request(app.group, app.name, app.release.spec, len(slots))
+    return replace(asked, stay=frozenset(replaced) - avoid, avoid=avoid)
+
+
+def _nodes_of(app_id: int, generations: Collection[int]) -> frozenset[str]:
+    rows = tables.Instance.objects.filter(app=app_id, generation__in=generations, node__isnull=False)
+    return frozenset(rows.values_list("node__name", flat=True))
+
+
 def request(group: str, app: str, spec: Spec, count: int) -> Request:
     """What is asked of the placement for so many more instances of an app."""
     others = keeping_apart([group], app).get((group, app), ())

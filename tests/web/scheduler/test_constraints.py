@@ -6,13 +6,15 @@ import pytest
 
 from apps.applications import releases
 from apps.applications.models import AntiAffinity, App, Instance
+from apps.nodes.models import Node
 from scheduler import queries, wake, world
+from scheduler.lifecycle import State
 from scheduler.placement import SPREAD, Affinity, Bond, Request
 from scheduler.store import reading
 from scheduler.store.cluster import KeptCluster
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Sim
-from tests.web.scheduler.test_cluster import assign
+from tests.web.scheduler.test_cluster import assign, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,6 +103,22 @@ def test_new_rules_leave_what_runs_alone_and_hold_for_what_comes():
     sim.round()
     assert set(Instance.objects.values_list("generation", flat=True)) == before
     assert "not among n9" in App.objects.get().explanation["summary"]
+
+
+def test_an_instance_is_replaced_where_it_runs_unless_it_failed_there():
+    for name in ("n1", "n2", "n3"):
+        build.node(name)
+    app = build.app(build.group(), replicas=2)
+    for slot, node in enumerate(("n2", "n3")):
+        assign(app, node, slot)
+    asked = reading.replacing(state(app), [0])
+    assert (asked.count, asked.stay, asked.avoid) == (1, {"n2"}, frozenset())
+    assert KeptCluster().place(reading.replacing(state(app), [0]), SPREAD).nodes == ("n1",), "spreading weighs more"
+    Instance.objects.filter(slot=0).update(failed=True, state=State.WITHDRAWN)
+    asked = reading.replacing(state(app), [0, 1])
+    assert (asked.stay, asked.avoid) == ({"n3"}, {"n2"})
+    Node.objects.filter(name="n1").update(cordoned=True)
+    assert KeptCluster().place(reading.replacing(state(app), [0]), SPREAD).nodes == ("n3",), "even beside another"
 
 
 def test_a_dry_run_places_by_the_constraints(monkeypatch: pytest.MonkeyPatch):
