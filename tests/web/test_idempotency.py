@@ -48,7 +48,7 @@ def test_without_a_key_the_second_request_is_its_own(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body"), [(APPS, {**SPEC, "replicas": 2}), (f"{APPS}?x=y", SPEC), (f"{APPS}/web/stop", None)]
+    ("path", "body"), [(APPS, {**SPEC, "replicas": 2}), (f"{APPS}?dry_run=false", SPEC), (f"{APPS}/web/stop", None)]
 )
 def test_a_key_belongs_to_one_request(api: Api, path: str, body: Any) -> None:
     api.post(APPS, SPEC, idempotency_key="one")
