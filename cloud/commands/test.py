@@ -7,15 +7,46 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 from cloud.supervisor.specs import MANAGE, ROOT
 
 POSTGRES = "postgres"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The tests under one folder, on one kind of database."""
+
+    title: str
+    path: str
+    database: str = ""
+
+    def report(self, folder: Path) -> Path:
+        """Where pytest writes what became of them."""
+        return folder / f"{self.path.replace('/', '-')}{self.database}.xml"
+
+
+# One stage after another; in a stage the lanes run beside each other, one core each. What measures itself against time
+# (whole Berths under load, a browser) has the machine for itself.
+STAGES = (
+    (
+        (Suite("unit: no sockets", "tests/unit"), Suite("web, SQLite", "tests/web")),
+        (Suite("web, PostgreSQL", "tests/web", POSTGRES),),
+    ),
+    ((Suite("real engines, etcd and HAProxy", "tests/real"),),),
+    ((Suite("whole Berth", "tests/flows"),),),
+    ((Suite("Chromium", "tests/browser"),),),
+)
+PRINTING = threading.Lock()
 
 
 @dataclass
@@ -47,52 +78,74 @@ class Counts:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suites one after another; with `-x` the first that fails is the last. Returns 0 if all is well."""
+    """Run the suites in their stages; with `-x` the first that fails is the last. Returns 0 if all is well."""
     os.chdir(ROOT)
     from tests import dockerd  # what users run has no need of it
 
     if any(_names_tests(argument) for argument in arguments):
         with dockerd.engine():
             return _pytest(arguments, {})
+    os.environ.pop("DATABASE_URL", None)  # each suite has its own
     began, counts = time.monotonic(), Counts()
     if not _migrations_match():
         return 1
     with tempfile.TemporaryDirectory(prefix="berth-reports-") as folder, dockerd.engine():
-        for number, (title, paths, database) in enumerate(_suites()):
-            sys.stdout.write(f"\n-- {title}\n")
-            sys.stdout.flush()
-            report = Path(folder) / f"{number}.xml"
-            with _database(database) as environment:
-                code = _pytest([*arguments, f"--junitxml={report}", *paths], environment)
-            counts.add(report)
-            if code and ("-x" in arguments or "--exitfirst" in arguments):
+        for stage in STAGES:
+            run = partial(_lane, arguments=arguments, reports=Path(folder), beside=len(stage) > 1)
+            with ThreadPoolExecutor(len(stage)) as lanes:
+                ended = list(lanes.map(run, stage))
+            for suite in (suite for lane in stage for suite in lane):
+                counts.add(suite.report(Path(folder)))
+            if not all(ended) and _stops_at_first(arguments):
                 break
     sys.stdout.write(f"\n{counts.line(time.monotonic() - began)}\n")
     return 0 if counts.ok else 1
 
 
-def _suites() -> list[tuple[str, list[str], str]]:
-    """Title, paths and database of each, the quickest first."""
-    suites = [
-        ("unit: no sockets", ["tests/unit"], ""),
-        ("web, SQLite", ["tests/web"], ""),
-        ("web, PostgreSQL", ["tests/web"], POSTGRES),
-        ("real engines, etcd and HAProxy", ["tests/real"], ""),
-        ("whole Berth", ["tests/flows"], ""),
-        ("Chromium", ["tests/browser"], ""),
-    ]
-    return [suite for suite in suites if list(Path(suite[1][0]).rglob("test_*.py"))]
+def _lane(suites: tuple[Suite, ...], arguments: list[str], reports: Path, *, beside: bool) -> bool:
+    """Run these suites one after another. Returns whether all is well.
+
+    With another lane `beside` it, each suite's output is written in one piece once it ended.
+    """
+    well = True
+    for suite in suites:
+        argv = [*arguments, f"--junitxml={suite.report(reports)}", suite.path]
+        with _database(suite.database) as environment:
+            if not beside:
+                _say(f"\n-- {suite.title}\n")
+                well = _pytest(argv, environment) == 0 and well
+            else:
+                _say(f"\n-- {suite.title}: begins\n")
+                with tempfile.TemporaryFile("w+") as output:
+                    well = _pytest(argv, environment, output=output) == 0 and well
+                    output.seek(0)
+                    _say(f"\n-- {suite.title}\n{output.read()}")
+        if not well and _stops_at_first(arguments):
+            break
+    return well
+
+
+def _say(text: str) -> None:
+    with PRINTING:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _stops_at_first(arguments: list[str]) -> bool:
+    return "-x" in arguments or "--exitfirst" in arguments
 
 
 def _names_tests(argument: str) -> bool:
     return not argument.startswith("-") and Path(argument.partition("::")[0]).exists()
 
 
-def _pytest(arguments: list[str], environment: Mapping[str, str]) -> int:
+def _pytest(arguments: list[str], environment: Mapping[str, str], *, output: IO[str] | None = None) -> int:
     # pytest-django would load the settings that are named here before tests/conftest.py has made its own environment
     kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     argv = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(argv, env={**kept, **environment}, check=False).returncode
+    return subprocess.run(
+        argv, env={**kept, **environment}, stdout=output, stderr=subprocess.STDOUT if output else None, check=False
+    ).returncode
 
 
 def _migrations_match() -> bool:
@@ -105,7 +158,6 @@ def _migrations_match() -> bool:
 def _database(kind: str) -> Iterator[dict[str, str]]:
     """The environment for a suite: a PostgreSQL of its own, or SQLite."""
     if kind != POSTGRES:
-        os.environ.pop("DATABASE_URL", None)
         yield {}
         return
     from tests import services
