@@ -68,3 +68,8 @@ class Invalid(Problem):
 def invalid(field: str, code: str, message: str) -> Invalid:
     """An `Invalid` about a single field."""
     return Invalid([FieldError(field, code, message)])
+
+
+def conflict(field: str, code: str, message: str) -> Conflict:
+    """A `Conflict` that another value of a single field would avoid."""
+    return Conflict(message, code, [FieldError(field, code, message)])

@@ -11,6 +11,15 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+# The figures of `scheduler.model.Resources`, for sentences.
+_FIGURES = {
+    "cpu": gettext_noop("CPU"),
+    "memory": gettext_noop("memory"),
+    "disk": gettext_noop("disk"),
+    "instances": gettext_noop("number of instances"),
+}
 
 _CPU = re.compile(r"([0-9]{1,9})m|([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
 _BYTES = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,6}))?\s?([KMGTP]i?)?B?", re.ASCII)
@@ -85,6 +94,11 @@ def show_duration(seconds: float) -> str:
         if milliseconds and milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"
     return f"{milliseconds}ms"
+
+
+def name_figure(figure: str) -> str:
+    """One of the figures of `Resources`, in the reader's language."""
+    return _(_FIGURES.get(figure, figure))
 
 
 def show_figure(figure: str, amount: int) -> str:

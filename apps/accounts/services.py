@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiToken, User
-from apps.errors import Conflict, FieldError, Invalid, invalid
+from apps.errors import FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 
 TOKEN_PREFIX = "berth_"  # noqa: S105 - not a secret: what every token starts with
@@ -38,7 +38,8 @@ def create_token(user: User, name: str, expires_at: datetime | None = None) -> t
             )
             events.record("token.created", actor=user, name=name)
     except IntegrityError:
-        raise Conflict(_("You have a token named “%(name)s”.") % {"name": name}, "token_exists") from None
+        said = _("You have a token named “%(name)s”.") % {"name": name}
+        raise conflict("name", "token_exists", said) from None
     return token, secret
 
 
@@ -87,14 +88,15 @@ def create_user(
             user.save(force_insert=True)
             events.record("user.created", actor=actor, user=username)
     except IntegrityError:
-        raise Conflict(_("There is a user named “%(name)s”.") % {"name": username}, "user_exists") from None
+        said = _("There is a user named “%(name)s”.") % {"name": username}
+        raise conflict("username", "user_exists", said) from None
     return user
 
 
 def set_active(actor: User, user: User, active: bool) -> User:
     """Let `user` in, or out: their tokens and sessions stop working at once. Nobody shuts themselves out."""
     if actor.pk == user.pk and not active:
-        raise Conflict(_("You cannot deactivate yourself."), "own_account")
+        raise conflict("active", "own_account", _("You cannot deactivate yourself."))
     if user.is_active != active:
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(is_active=active)

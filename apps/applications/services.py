@@ -23,7 +23,7 @@ from apps.applications import releases
 from apps.applications.models import App, Release
 from apps.applications.releases import Content
 from apps.applications.spec import Parsed, parse, with_port
-from apps.errors import Conflict, invalid
+from apps.errors import Conflict, conflict, invalid
 from apps.events import services as events
 from apps.groups.models import Group
 from apps.operations import services as operations
@@ -188,7 +188,7 @@ def _release(app: App) -> Release:
 
 def _refuse_taken_name(group: Group, name: str) -> None:
     if App.objects.filter(group=group, name=name).exists():
-        raise Conflict(_("The group has an app named “%(name)s”.") % {"name": name}, "app_exists")
+        raise conflict("name", "app_exists", _("The group has an app named “%(name)s”.") % {"name": name})
 
 
 def _content(parsed: Parsed, resolved: dict[str, Any], before: Content | None) -> Content:

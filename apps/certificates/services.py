@@ -19,7 +19,7 @@ from apps.applications import grammar, secrets
 from apps.applications.models import Route
 from apps.certificates import pem
 from apps.certificates.models import Certificate, Source
-from apps.errors import Conflict, FieldError, Invalid, invalid
+from apps.errors import Conflict, FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
 from apps.groups.models import Group
@@ -40,7 +40,7 @@ def upload(
 def request(actor: User, group: Group, name: object, hosts: object, *, https_only: bool = False) -> Certificate:
     """Have one issued for hosts that the group's apps have. Raises `Invalid`, `Conflict`."""
     if not settings.BERTH.https_port:
-        raise Conflict(_("This Berth serves nothing encrypted: BERTH_HTTPS_PORT is 0."), "no_https")
+        raise conflict("hosts", "no_https", _("This Berth serves nothing encrypted: BERTH_HTTPS_PORT is 0."))
     wanted = check_hosts(group, hosts)
     made = _create(actor, group, name, source=Source.ACME, https_only=https_only, hosts=wanted, due_at=timezone.now())
     wake.issue(made.pk)
@@ -50,7 +50,8 @@ def request(actor: User, group: Group, name: object, hosts: object, *, https_onl
 def replace(actor: User, found: Certificate, certificate: object, key: object) -> Certificate:
     """Another chain and key in place of those uploaded before. Raises `Invalid`, `Conflict`."""
     if found.source != Source.UPLOADED:
-        raise Conflict(_("This certificate is issued by ACME; it is renewed by itself."), "not_uploaded")
+        said = _("This certificate is issued by ACME; it is renewed by itself.")
+        raise conflict("certificate", "not_uploaded", said)
     parsed = pem.read(certificate, key, timezone.now())
     _refuse_hosts_of_others(found.group, parsed.names, "certificate")
     with transaction.atomic():
@@ -142,7 +143,7 @@ def _create(actor: User, group: Group, name: object, **columns: Any) -> Certific
             return made
     except IntegrityError:
         said = _("The group has a certificate named “%(name)s”.") % {"name": checked}
-        raise Conflict(said, "certificate_exists") from None
+        raise conflict("name", "certificate_exists", said) from None
 
 
 def _columns(parsed: pem.Parsed) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from django.db.models import F, ProtectedError
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.errors import Conflict, FieldError, Invalid, invalid
+from apps.errors import Conflict, FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
 from apps.groups.models import Group, Membership, Role
-from apps.quantities import show_figure
+from apps.quantities import name_figure, show_figure
 from scheduler import wake
 from scheduler.model import Resources
 
@@ -38,7 +38,8 @@ def create_group(actor: User | None, name: str, quota: Resources) -> Group:
                 return group
         except IntegrityError:
             if Group.objects.filter(name=name).exists():
-                raise Conflict(_("There is a group named “%(name)s”.") % {"name": name}, "group_exists") from None
+                said = _("There is a group named “%(name)s”.") % {"name": name}
+                raise conflict("name", "group_exists", said) from None
             # else another group took the subnet meanwhile: cut the next one
     raise Conflict(_("Too many groups are being made at once; try again."), "busy")
 
@@ -80,7 +81,7 @@ def set_member(actor: User, group: Group, username: str, role: str) -> Membershi
     with transaction.atomic():
         _lock(group)
         if role != Role.OWNER:
-            _keep_an_owner(group, without=user)
+            _keep_an_owner(group, without=user, field="role")
         member, created = Membership.objects.update_or_create(group=group, user=user, defaults={"role": role})
         kind = "member.added" if created else "member.changed"
         events.record(kind, actor=actor, group=group, user=username, role=role)
@@ -148,10 +149,11 @@ def _lock(group: Group) -> None:
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)
 
 
-def _keep_an_owner(group: Group, without: User) -> None:
+def _keep_an_owner(group: Group, without: User, field: str = "") -> None:
     owners = set(group.memberships.filter(role=Role.OWNER).values_list("user_id", flat=True))
     if owners == {without.pk}:
-        raise Conflict(_("A group keeps at least one owner."), "last_owner")
+        said = _("A group keeps at least one owner.")
+        raise conflict(field, "last_owner", said) if field else Conflict(said, "last_owner")
 
 
 def _check_quota(quota: Resources) -> None:
@@ -170,8 +172,14 @@ def _columns(prefix: str, amount: Resources) -> dict[str, int]:
 
 def _below_reserved(group: Group, quota: Resources) -> Conflict:
     low = [figure for figure in FIGURES if getattr(quota, figure) < getattr(group, f"reserved_{figure}")]
-    said = ", ".join(f"{figure} ({show_figure(figure, getattr(group, f'reserved_{figure}'))})" for figure in low)
-    return Conflict(_("More than this is reserved already: %(figures)s.") % {"figures": said}, "quota_below_reserved")
+    shown = {figure: show_figure(figure, getattr(group, f"reserved_{figure}")) for figure in low}
+    said = ", ".join(f"{name_figure(figure)} ({amount})" for figure, amount in shown.items())
+    errors = [
+        FieldError(figure, "quota_below_reserved", _("%(amount)s is reserved already.") % {"amount": amount})
+        for figure, amount in shown.items()
+    ]
+    message = _("More than this is reserved already: %(figures)s.") % {"figures": said}
+    return Conflict(message, "quota_below_reserved", errors)
 
 
 def _over_quota(group: Group, delta: Resources) -> Conflict:
@@ -180,7 +188,11 @@ def _over_quota(group: Group, delta: Resources) -> Conflict:
         wanted, quota = getattr(delta, figure), getattr(group, f"quota_{figure}")
         over = getattr(group, f"reserved_{figure}") + wanted - quota
         if wanted > 0 and over > 0:
-            params = {"figure": figure, "over": show_figure(figure, over), "quota": show_figure(figure, quota)}
+            params = {
+                "figure": name_figure(figure),
+                "over": show_figure(figure, over),
+                "quota": show_figure(figure, quota),
+            }
             message = _("%(figure)s by %(over)s (quota %(quota)s)") % params
             field = "replicas" if figure == "instances" else f"resources.{figure}"
             errors.append(FieldError(field, "over_quota", message))

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.errors import Conflict, FieldError, Invalid, invalid
+from apps.errors import Conflict, FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
 from apps.nodes.models import USUAL, Node
@@ -42,9 +42,9 @@ def enrol(name: str, engine_url: str, labels: Mapping[str, str] | None = None, *
             if created:
                 events.record("node.enrolled", actor=actor, node=node)
     except IntegrityError:
-        raise Conflict(_("Another node has this engine."), "engine_exists") from None
+        raise conflict("engine_url", "engine_exists", _("Another node has this engine.")) from None
     if node.engine_url != engine_url:
-        raise Conflict(_("The node “%(name)s” has another engine.") % {"name": name}, "node_exists")
+        raise conflict("name", "node_exists", _("The node “%(name)s” has another engine.") % {"name": name})
     if not created and labels is not None and node.labels != labels:
         node = change_node(actor, node, labels=labels)
     wake.check_node(node.name)

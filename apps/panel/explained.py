@@ -11,12 +11,8 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext, gettext_noop
 
-_FIGURES: Mapping[str, str] = {
-    "cpu": gettext_noop("CPU"),
-    "memory": gettext_noop("memory"),
-    "disk": gettext_noop("disk"),
-    "instances": gettext_noop("number of instances"),
-}
+from apps.quantities import name_figure
+
 _STATES: Mapping[str, str] = {
     "ready": gettext_noop("ready"),
     "cordoned": gettext_noop("cordoned"),
@@ -164,11 +160,6 @@ def explained(text: str) -> str:
     return gettext(" and ").join(map(_said, text.split(" and ")))
 
 
-def explained_figure(name: str) -> str:
-    """One of the figures of `Resources` in the language of the page."""
-    return gettext(_FIGURES.get(name, name))
-
-
 def _said(text: str) -> str:
     for pattern, sentence in _SENTENCES:
         text = pattern.sub(lambda found, said=sentence: gettext(said) % _parts(found), text)
@@ -178,7 +169,7 @@ def _said(text: str) -> str:
 def _parts(found: re.Match[str]) -> dict[str, str]:
     parts = {name: _amount(text) for name, text in found.groupdict().items()}
     if "figure" in parts:
-        parts["figure"] = gettext(_FIGURES[parts["figure"]])
+        parts["figure"] = name_figure(parts["figure"])
     if "state" in parts:
         parts["state"] = gettext(_STATES[parts["state"]])
     return parts

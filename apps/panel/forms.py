@@ -28,7 +28,8 @@ class PanelForm(forms.Form):
 
     def refuse(self, problem: Problem) -> None:
         """Show what a service refused, at the fields that it is about."""
-        if isinstance(problem, Conflict) or not problem.errors:
+        said = any(error.message == str(problem) for error in problem.errors)
+        if not problem.errors or (isinstance(problem, Conflict) and not said):
             self.add_error(None, str(problem))
         for error in problem.errors:
             self.refuse_field(error)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.applications.models import App
-from apps.errors import Conflict, FieldError, Invalid, NotFound, invalid
+from apps.errors import Conflict, FieldError, Invalid, NotFound, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
 from apps.groups.models import Group
@@ -62,7 +62,8 @@ def create(
             row.groups.set(Group.objects.filter(name__in=groups or ()))
             events.record("priority.created", actor=actor, name=name, value=value)
     except IntegrityError:
-        raise Conflict(_("There is a priority class named “%(name)s”.") % {"name": name}, "priority_exists") from None
+        said = _("There is a priority class named “%(name)s”.") % {"name": name}
+        raise conflict("name", "priority_exists", said) from None
     return row
 
 

@@ -207,7 +207,7 @@ def test_over_quota_says_which_figures_and_by_how_much(api: Api) -> None:
     wanted = {**SPEC, "replicas": 3, "resources": {"cpu": 3, "memory": "3GiB"}}
     refused = problem(api.post("/groups/shop/apps", wanted))
     assert refused["status"] == 409
-    assert refused["detail"] == "Over the quota of the group: cpu by 1 (quota 8), memory by 1 GiB (quota 8 GiB)."
+    assert refused["detail"] == "Over the quota of the group: CPU by 1 (quota 8), memory by 1 GiB (quota 8 GiB)."
 
 
 # method, path, body, field, code; sent by an admin

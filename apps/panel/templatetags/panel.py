@@ -25,11 +25,11 @@ from apps.events.messages import reason_text, sentence
 from apps.events.models import Event
 from apps.operations.models import Operation
 from apps.panel import words
-from apps.panel.explained import explained, explained_figure
+from apps.panel.explained import explained
 from apps.panel.regions import render_region
 from apps.panel.times import span
 from apps.placement import words as placement
-from apps.quantities import about_bytes, show_cpu
+from apps.quantities import about_bytes, name_figure, show_cpu
 
 register = template.Library()
 
@@ -230,7 +230,7 @@ def profile_name(value: str) -> str:
 def lacks(verdict: Mapping[str, Any]) -> str:
     """What a node lacks, in a word: the resource, or the sort of constraint."""
     if verdict["filter"] == "resources":
-        return explained_figure(verdict["subject"])
+        return name_figure(verdict["subject"])
     return str(placement.FILTERS.get(verdict["filter"], verdict["filter"]))
 
 
