@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import SplitResult
+
+from cloud.environment import ConfigError, Reader, read_kept
+
+__all__ = ["Config", "ConfigError", "read"]
 
 LOG_LEVEL = ("DEBUG|INFO|WARNING|ERROR", "DEBUG, INFO, WARNING or ERROR")
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 UNIX_PATH_LIMIT = 107  # bytes that the kernel takes as the path of a unix socket
-
-
-class ConfigError(Exception):
-    """A setting that is missing or wrong; the message names it."""
+LEAST_SECRET = 32  # characters of the key that sessions are signed with
+DATABASE, REDIS = "postgres://berth:PASSWORD@db.example.com/berth", "redis://cache.example.com:6379/0"
+ENGINE = (
+    r"unix:///.+|tcp://[^\s:/]+:[0-9]{1,5}/?|embedded",
+    "unix:///var/run/docker.sock, tcp://HOST:PORT or embedded",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,126 +103,89 @@ class Config:
         return f"http://{'localhost' if anywhere else self.bind}:{self.port}/"
 
 
-class _Reader:
-    """Reads typed values from the environment and names the variable that is wrong."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
-
-    def text(self, name: str, default: str = "", pattern: str = "", expected: str = "") -> str:
-        value = self.environment.get(name) or default
-        if value and pattern and not re.fullmatch(pattern, value):
-            raise ConfigError(f"{name}: expected {expected}, got {value!r}")
-        return value
-
-    def secret(self, name: str) -> str:
-        """`NAME`, or the content of the file that `NAME_FILE` names. A wrong value is not repeated to the reader."""
-        path = self.environment.get(f"{name}_FILE")
-        if not path:
-            return self.environment.get(name, "")
-        if self.environment.get(name):
-            raise ConfigError(f"{name}: give it or {name}_FILE, not both")
-        try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ConfigError(f"{name}_FILE: {error}") from error
-
-    def url(self, name: str, *schemes: str) -> str:
-        value = self.secret(name)
-        if value and value.partition(":")[0] not in schemes:
-            raise ConfigError(f"{name}: expected a URL with one of {', '.join(schemes)}")
-        return value
-
-    def port(self, name: str, default: int) -> int:
-        value = self.text(name, str(default), r"[0-9]{1,5}", "a port from 1 to 65535")
-        if not 0 < int(value) < 65536:
-            raise ConfigError(f"{name}: expected a port from 1 to 65535, got {value!r}")
-        return int(value)
-
-    def port_or_none(self, name: str, default: int) -> int:
-        """0 where the setting is there and says 0 or nothing."""
-        return 0 if self.environment.get(name) in ("", "0") else self.port(name, default)
-
-    def switch(self, name: str) -> bool:
-        return self.text(name, "0", "0|1|true|false", "1 or 0").lower() in ("1", "true")
-
-    def names(self, name: str, *default: str) -> tuple[str, ...]:
-        """A list with commas between."""
-        given = tuple(part.strip() for part in self.environment.get(name, "").split(",") if part.strip())
-        return given or default
-
-    def port_range(self, name: str, default: str) -> range:
-        """Two ports with a dash between, both of them included."""
-        text = self.text(name, default, r"[0-9]{4,5}-[0-9]{4,5}", "FIRST-LAST")
-        first, last = (int(part) for part in text.split("-"))
-        if not 1024 <= first <= last <= 65535:
-            raise ConfigError(f"{name}: {text} is not a range of ports from 1024 to 65535")
-        return range(first, last + 1)
-
-    def networks(self, name: str) -> tuple[str, ...]:
-        """A list of networks, of IPv4 and IPv6, in their normal form."""
-        try:
-            return tuple(str(ipaddress.ip_network(part)) for part in self.names(name))
-        except ValueError as error:
-            raise ConfigError(f"{name}: {error}") from error
-
-    def network(self, name: str, default: str) -> ipaddress.IPv4Network:
-        try:
-            return ipaddress.IPv4Network(self.text(name, default))
-        except ValueError as error:
-            raise ConfigError(f"{name}: {error}") from error
-
-
 def read(environment: Mapping[str, str] = os.environ) -> Config:
     """Read every setting from the environment. Raises `ConfigError`.
 
-    The three secrets that Berth makes itself are empty before the first start; what needs them says so.
+    The secrets that Berth makes itself are empty before the first start; what needs them says so.
     """
-    value = _Reader(environment)
-    home = Path(value.text("BERTH_HOME") or Path.home() / ".berth").expanduser().absolute()
-    address = (r"[^\s:/]+:[0-9]{1,5}", "HOST:PORT")
+    value = Reader(environment)
+    home = value.folder("BERTH_HOME", Path.home() / ".berth")
+    secrets = home / "secrets"
     etcd_port = value.port("BERTH_ETCD_PORT", 2479)
     config = Config(
         home=home,
-        bind=value.text("BERTH_BIND", "127.0.0.1"),
+        bind=value.bind("BERTH_BIND", "127.0.0.1", "localhost"),
         port=value.port("BERTH_PORT", 8000),
-        http_bind=value.text("BERTH_HTTP_BIND", "*"),
+        http_bind=value.bind("BERTH_HTTP_BIND", "*", "*"),
         http_port=value.port("BERTH_HTTP_PORT", 8080),
         https_port=value.port_or_none("BERTH_HTTPS_PORT", 8443),
         tcp_ports=value.port_range("BERTH_TCP_PORTS", "20000-20099"),
         trusted_proxies=value.networks("BERTH_TRUSTED_PROXIES"),
-        allowed_hosts=value.names("BERTH_HOSTS", "localhost", "127.0.0.1", "[::1]"),
+        allowed_hosts=value.hosts("BERTH_HOSTS", "localhost", "127.0.0.1", "[::1]"),
         debug=value.switch("BERTH_DEBUG"),
         log_level=value.text("BERTH_LOG_LEVEL", "INFO", *LOG_LEVEL),
-        database_url=value.url("DATABASE_URL", "sqlite", "postgres", "postgresql"),
-        redis_url=value.url("BERTH_REDIS_URL", "redis", "rediss", "unix"),
-        etcd=value.text("BERTH_ETCD", "", *address),
+        database_url=value.url("DATABASE_URL", DATABASE, "postgres", "postgresql", "sqlite", lacks=_database_lacks),
+        redis_url=value.url("BERTH_REDIS_URL", REDIS, "redis", "rediss", "unix", lacks=_redis_lacks),
+        etcd=value.host_and_port("BERTH_ETCD", "etcd.example.com:2379"),
         etcd_port=etcd_port,
         etcd_peer_port=value.port("BERTH_ETCD_PEER_PORT", etcd_port + 1),
         etcd_prefix=value.text("BERTH_ETCD_PREFIX", "/berth/", r"/([a-z0-9-]+/)*", "a path like /berth/"),
-        registry=value.text("BERTH_REGISTRY", "", *address),
+        registry=value.host_and_port("BERTH_REGISTRY", "images.example.com:5000"),
         registry_port=value.port("BERTH_REGISTRY_PORT", 5050),
-        engine=value.text("BERTH_ENGINE", "", r"(unix|tcp)://.+|embedded", "unix://PATH, tcp://HOST:PORT or embedded"),
-        subnets=value.network("BERTH_SUBNETS", "10.96.0.0/12"),
+        engine=value.text("BERTH_ENGINE", "", *ENGINE),
+        subnets=value.pool("BERTH_SUBNETS", "10.96.0.0/12"),
         edge=value.text("BERTH_EDGE", "edge", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", "lower-case letters and digits"),
-        secret_key=value.secret("BERTH_SECRET_KEY") or _made(home, "secret-key"),
-        env_keys=tuple((value.secret("BERTH_ENV_KEYS") or _made(home, "env-keys")).replace(",", " ").split()),
-        edge_keys=tuple((value.secret("BERTH_EDGE_KEYS") or _made(home, "edge-keys")).replace(",", " ").split()),
-        acme_directory=value.url("BERTH_ACME_DIRECTORY", "https") or LETS_ENCRYPT,
+        secret_key=_secret_key(value, secrets),
+        env_keys=value.fernet_keys("BERTH_ENV_KEYS", secrets / "env-keys"),
+        edge_keys=value.fernet_keys("BERTH_EDGE_KEYS", secrets / "edge-keys"),
+        acme_directory=value.url("BERTH_ACME_DIRECTORY", LETS_ENCRYPT, "https", lacks=_host_lacks) or LETS_ENCRYPT,
         acme_email=value.text("BERTH_ACME_EMAIL", "", r"[^\s,@]+@[^\s,@]+", "an address like ops@example.com"),
-        acme_ca=value.text("BERTH_ACME_CA"),
-        installation=value.text("BERTH_INSTALLATION", _made(home, "installation"), "[0-9a-f]{6}", "six hex digits"),
+        acme_ca=value.file("BERTH_ACME_CA"),
+        installation=value.text(
+            "BERTH_INSTALLATION",
+            read_kept("BERTH_INSTALLATION", secrets / "installation"),
+            "[0-9a-f]{6}",
+            "six hex digits like 0a1b2c",
+        ),
     )
+    value.refuse_unknown()
     if len(os.fsencode(config.redis_socket)) > UNIX_PATH_LIMIT and not config.redis_url:
         raise ConfigError(f"BERTH_HOME: too long a path for the unix socket {config.redis_socket}")
     return config
 
 
-def _made(home: Path, name: str) -> str:
-    """The secret that the first start wrote, or empty when there was none yet."""
+def _secret_key(value: Reader, secrets: Path) -> str:
+    key = value.made("BERTH_SECRET_KEY", secrets / "secret-key")
+    if key and len(key) < LEAST_SECRET:
+        how = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        raise ConfigError(f"BERTH_SECRET_KEY: it has {len(key)} of at least {LEAST_SECRET} characters; make one: {how}")
+    return key
+
+
+def _host_lacks(parts: SplitResult) -> str:
+    return "" if parts.hostname else "it names no host"
+
+
+def _database_lacks(parts: SplitResult) -> str:
+    if parts.scheme == "sqlite":
+        # after the slash that ends the empty host comes the path with its own
+        absolute = not parts.netloc and parts.path.startswith("//") and not parts.path.endswith("/")
+        return "" if absolute else "SQLite needs the absolute path of a file: sqlite:////var/lib/berth/berth.sqlite3"
+    named = parts.path.strip("/") or "service=" in parts.query
+    return "" if named else "it names no database"
+
+
+def _redis_lacks(parts: SplitResult) -> str:
+    if parts.scheme == "unix":
+        absolute = not parts.netloc and len(parts.path) > 1
+        return "" if absolute else "it names no socket by its absolute path: unix:///run/redis/redis.sock"
+    if parts.path.strip("/") and not parts.path.strip("/").isdecimal():
+        return "the number of its database is none"
+    return _host_lacks(parts)
+
+
+if __name__ == "__main__":  # `./berth up` asks before it installs anything
     try:
-        return (home / "secrets" / name).read_text().strip()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ConfigError(f"BERTH_HOME: {error}") from error
+        read()
+    except ConfigError as error:
+        raise SystemExit(f"berth: {error}") from None

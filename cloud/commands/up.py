@@ -86,6 +86,7 @@ class Up:
         self._end_orphans()
         with self.steps.step("ports"):
             ports.check(self.config)
+            ports.check_pool(self.config)
         self._find_engine()
         self.supervisor.start([self.nursery])
         self._start(self.services, specs.services(self.config))

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,11 +47,19 @@ def prepare(config: Config) -> None:
 
 
 def _keep(path: Path, make: Callable[[], str]) -> None:
-    """Write the secret unless it is there; it is never readable by others, not even for a moment."""
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write the secret unless it is there; it is never readable by others, and never there in part."""
+    if path.exists():
+        return
+    descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # of mode 0600
+    try:
         with os.fdopen(descriptor, "w") as file:
             file.write(make() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(staged, path)
+    finally:
+        os.unlink(staged)
 
 
 @contextlib.contextmanager

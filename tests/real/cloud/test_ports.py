@@ -1,4 +1,4 @@
-"""Taken ports are found before anything starts."""
+"""Taken ports, and addresses that are not this machine's or are already, are found before anything starts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,27 @@ def test_the_edges_port_may_be_held_by_the_haproxy_that_served_on(tmp_path: Path
     finally:
         holder.kill()
         holder.wait()
+
+
+@pytest.mark.parametrize("name", ["BERTH_BIND", "BERTH_HTTP_BIND"])
+def test_an_address_of_another_machine_is_not_called_a_taken_port(tmp_path: Path, name: str) -> None:
+    with pytest.raises(config.ConfigError, match=f"^{name}: 192.0.2.200 is no address of this machine"):
+        ports.check(read(tmp_path, **{name: "192.0.2.200"}))
+
+
+def test_a_pool_with_an_address_of_this_machine_is_refused(tmp_path: Path) -> None:
+    loopback = replace(read(tmp_path), subnets=IPv4Network("127.0.0.0/8"))
+    with pytest.raises(config.ConfigError, match=r"^BERTH_SUBNETS: .* own address 127.0.0.1 \(lo\).*10.200.0.0/16"):
+        ports.check_pool(loopback)
+    ports.check_pool(read(tmp_path, BERTH_SUBNETS="198.18.0.0/15"))  # of nobody
+
+
+def test_the_bridges_that_engines_make_may_have_addresses_of_the_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = IPv4Address("10.96.0.1")
+    monkeypatch.setattr(ports, "_addresses", lambda: [("br-0123456789ab", inside), ("docker0", inside)])
+    ports.check_pool(read(tmp_path))
+    monkeypatch.setattr(ports, "_addresses", lambda: [("br-lan", inside)])
+    with pytest.raises(config.ConfigError, match="br-lan"):
+        ports.check_pool(read(tmp_path))
