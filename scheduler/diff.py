@@ -338,13 +338,19 @@ def _roll(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance])
     for instance in _retirement_order(draft, holders, unwanted):
         if instance.state in (State.ASSIGNED, State.STARTED):
             draft.retire(instance, _why_unwanted(draft.app, instance))
-        elif instance.state is State.HEALTHY and budget > 0:
-            budget -= 1
+        elif instance.state is State.HEALTHY and budget >= _surely_serves(draft, instance):
+            budget -= _surely_serves(draft, instance)
             draft.retire(instance, _why_unwanted(draft.app, instance))
         else:  # the last that serve wait for successors; one that is out of the rotation may come back till then
             draft.later(because("awaiting_surge"))
     # with none to spare and no surge nothing could ever move, so one is allowed then
     _fill(draft, holders, max(spec.update.max_surge, 1 if floor >= spec.replicas else 0))
+
+
+def _surely_serves(draft: _Draft, instance: Instance) -> bool:
+    """Whether a healthy instance is seen to be so; one whose engine and edges are silent may be gone with its node."""
+    seen = instance.process is Process.RUNNING or judge(instance, draft.app.edges).verdict is Verdict.UP
+    return instance.state is State.HEALTHY and seen
 
 
 def _fill(draft: _Draft, holders: dict[int, Instance], surge: int, without: Collection[int] = ()) -> None:

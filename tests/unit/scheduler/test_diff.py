@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.diff import ACKNOWLEDGE, ATTEMPTS, STABLE, Plan, backoff, diff, failures_after
+from scheduler.health import Verdict, judge
 from scheduler.lifecycle import NEXT, State
 from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process
 
@@ -334,7 +335,11 @@ def test_an_update_leaves_enough_that_serve(state: AppState):
     if not state.running:
         return
     spec = state.release.spec
-    healthy = {i.id for i in state.instances if i.state is State.HEALTHY and i.process is Process.RUNNING}
+    healthy = {
+        i.id
+        for i in state.instances
+        if i.state is State.HEALTHY and (i.process is Process.RUNNING or judge(i, state.edges).verdict is Verdict.UP)
+    }
     drained = {m.instance.id for m in plan.moves if m.to is State.DRAINING}
     if drained:
         stay = len([m for m in plan.moves if m.to is State.HEALTHY]) + len(
