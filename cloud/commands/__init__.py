@@ -6,8 +6,12 @@ memory, and `status` and `down` have to work when everything else is broken.
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import subprocess
 import sys
+from collections.abc import Collection
+from pathlib import Path
 
 from cloud.config import ConfigError
 
@@ -19,10 +23,25 @@ def run(argv: list[str]) -> int:
     try:
         if argv[1:] and argv[1] in OWN:
             return int(importlib.import_module(f"cloud.commands.{argv[1]}").main(argv[2:]))
-        from django.core.management import execute_from_command_line
+        import django
+        from django.core.management import execute_from_command_line, get_commands
 
-        execute_from_command_line(argv)
+        django.setup()  # without it Django knows its own commands alone
+        commands = {*OWN, *get_commands(), "help"}
+        if argv[1:] and argv[1] not in commands:
+            return _unknown(argv[1], commands)
+        execute_from_command_line(["berth", *argv[1:]])
     except ConfigError as error:
         sys.stderr.write(f"berth: {error}\n")
         return 2
     return 0
+
+
+def _unknown(command: str, commands: Collection[str]) -> int:
+    """Say which one may have been meant, and how Berth's own are used."""
+    near = difflib.get_close_matches(command, commands, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    sys.stderr.write(f"berth: there is no command {command}{hint}\n\n")
+    usage = [str(Path(__file__).resolve().parent.parent.parent / "berth"), "help"]
+    subprocess.run(usage, stdout=sys.stderr, check=False)
+    return 2

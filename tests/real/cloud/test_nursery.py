@@ -43,7 +43,7 @@ def test_its_exit_code_is_its_own(supervisor: Supervisor, nursery: Nursery, tmp_
     child = Child(spec, tmp_path, supervisor.tell, nursery.fork)
     supervisor.start([child])
     turn_until(supervisor, lambda: child.state is State.WAITING)
-    assert child.last_exit == "exited with code 1"
+    assert child.last_exit == "exited with code 2"
 
 
 def test_with_the_nursery_away_a_process_is_started_from_scratch(
