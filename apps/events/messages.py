@@ -17,6 +17,13 @@ MESSAGES: Mapping[str, str] = {
     "user.deactivated": gettext_noop("user %(user)s was deactivated"),
     "token.created": gettext_noop("API token %(name)s was created"),
     "token.revoked": gettext_noop("API token %(name)s was revoked"),
+    "user.password_set": gettext_noop("the password of user %(user)s was set anew"),
+    "user.admin_granted": gettext_noop("user %(user)s is an admin now"),
+    "user.admin_revoked": gettext_noop("user %(user)s is no admin any more"),
+    "user.deleted": gettext_noop("user %(user)s was deleted"),
+    "login.paused": gettext_noop(
+        "logging in as %(user)s from %(address)s is paused for %(seconds)s s, after %(failures)s failures"
+    ),
     # groups
     "group.created": gettext_noop("group %(group)s was created"),
     "group.quota_set": gettext_noop("the quota of group %(group)s was changed"),
