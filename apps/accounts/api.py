@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import services
+from apps.accounts import services, users
 from apps.accounts.models import User
 from apps.errors import NotFound
 from apps.groups.models import Role
@@ -53,7 +54,7 @@ class MeSerializer(UserSerializer):
 
 
 class NewUser(Body):
-    username = serializers.CharField(max_length=150)
+    username = serializers.CharField(max_length=150, help_text="Letters, digits and `. _ @ + -`; 64 at most")
     password = serializers.CharField(
         max_length=128, allow_null=True, default=None, trim_whitespace=False, help_text="Without one, no login"
     )
@@ -62,7 +63,11 @@ class NewUser(Body):
 
 
 class UserChanges(Body):
-    active = serializers.BooleanField()
+    active = serializers.BooleanField(required=False)
+    admin = serializers.BooleanField(required=False)
+    password = serializers.CharField(
+        max_length=128, allow_null=True, required=False, trim_whitespace=False, help_text="A new one; null: no login"
+    )
 
 
 class Me(Resource):
@@ -109,7 +114,7 @@ class Users(AdminResource):
     def post(self, request: Request) -> Response:
         """Let someone in. For admins."""
         data = self.body(NewUser)
-        user = services.create_user(
+        user = users.create_user(
             self.user, data["username"], data["password"], email=data["email"], admin=data["admin"]
         )
         return Response(UserSerializer(user).data, 201)
@@ -123,9 +128,22 @@ class UserDetail(AdminResource):
 
     @extend_schema(operation_id="users_change", request=UserChanges, responses=UserSerializer)
     def patch(self, request: Request, username: str) -> Response:
-        """Deactivate a user, or take them back. For admins."""
-        user = services.set_active(self.user, _user(username), self.body(UserChanges)["active"])
+        """Deactivate a user or take them back, make them an admin or not, set their password anew. For admins."""
+        user, data = _user(username), self.body(UserChanges)
+        with transaction.atomic():
+            if "password" in data:
+                user = users.set_password(self.user, user, data["password"])
+            if "admin" in data:
+                user = users.set_admin(self.user, user, data["admin"])
+            if "active" in data:
+                user = users.set_active(self.user, user, data["active"])
         return Response(UserSerializer(user).data)
+
+    @extend_schema(operation_id="users_delete", responses={204: None})
+    def delete(self, request: Request, username: str) -> Response:
+        """Delete a user with their tokens and memberships. The history stays, without their name. For admins."""
+        users.delete_user(self.user, _user(username))
+        return Response(status=204)
 
 
 def _user(username: str) -> User:

@@ -1,4 +1,4 @@
-"""The reader's own account with its API tokens, and for admins everyone else's."""
+"""Logging in and out, and the reader's own account with its API tokens."""
 
 from __future__ import annotations
 
@@ -6,38 +6,99 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.db.models import Count
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from apps.accounts import services
-from apps.accounts.models import User
+from apps.accounts import logins, services, users
 from apps.errors import Conflict, Invalid, NotFound
-from apps.groups.permissions import check_admin
+from apps.panel import live
 from apps.panel.forms import PanelForm
 from apps.panel.page import Action, Page
 
+KNOWN_BROWSER = "berth_known"  # the cookie of a browser in which someone has logged in
+
 
 class LoginForm(AuthenticationForm, PanelForm):
-    """Django's own, looking like the panel."""
+    """Django's own, looking like the panel; failures lead to pauses (`apps.accounts.logins`)."""
+
+    paused = 0  # seconds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].widget.attrs["autocomplete"] = "username"
         self.fields["password"].widget.attrs["autocomplete"] = "current-password"
 
+    def clean(self) -> dict[str, Any]:
+        """Look at the password, unless too many wrong ones came before it."""
+        username, now = self.cleaned_data.get("username"), timezone.now()
+        if not username or not self.cleaned_data.get("password"):
+            return super().clean()
+        address, cookie = self.request.META.get("REMOTE_ADDR", ""), self.request.COOKIES.get(KNOWN_BROWSER, "")
+        try:
+            attempt = logins.begin(username, address, cookie, now)
+        except logins.Paused as paused:
+            self.paused = paused.seconds
+            raise ValidationError(_paused(paused.seconds), code="paused") from None
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            logins.failed(attempt)
+            raise
+        logins.succeeded(attempt)
+        return cleaned
+
+
+def _paused(seconds: int) -> str:
+    said = ngettext(
+        "Too many attempts failed. Try again in %(seconds)s second.",
+        "Too many attempts failed. Try again in %(seconds)s seconds.",
+        seconds,
+    )
+    return said % {"seconds": seconds}
+
 
 class Login(auth.LoginView):
     template_name = "accounts/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: LoginForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        answer.set_cookie(
+            KNOWN_BROWSER,
+            logins.mark(form.get_user().get_username()),
+            max_age=logins.KNOWN_FOR,
+            path=reverse("login"),
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+        return answer
+
+    def form_invalid(self, form: LoginForm) -> HttpResponse:
+        if not form.paused:
+            return super().form_invalid(form)
+        answer = self.render_to_response(self.get_context_data(form=form), status=429)
+        answer["Retry-After"] = str(form.paused)
+        return answer
+
+
+class Logout(auth.LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        left = request.user.pk
+        answer = super().post(request, *args, **kwargs)
+        if left is not None:
+            live.announce(users.topic(left))  # pages that are open in the session close
+        return answer
 
 
 class TokenForm(PanelForm):
@@ -108,56 +169,7 @@ class Password(Page, auth.PasswordChangeView):
     success_url = reverse_lazy("account")
 
     def form_valid(self, form: PasswordForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        live.announce(users.topic(self.request.user.pk))  # pages that are open in the other sessions close
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
-        return super().form_valid(form)
-
-
-class UserForm(PanelForm):
-    username = forms.CharField(label=gettext_lazy("User name"))
-    email = forms.EmailField(label=gettext_lazy("Email"), required=False)
-    password = forms.CharField(
-        label=gettext_lazy("First password"),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=gettext_lazy("At least 10 characters. They can change it after logging in."),
-    )
-    admin = forms.BooleanField(label=gettext_lazy("Admin: sees every group, enrols nodes, sets quotas"), required=False)
-
-
-class UsersPage(Page):
-    def get(self, request: HttpRequest) -> HttpResponse:
-        check_admin(request.user)
-        return self._show(UserForm())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        check_admin(request.user)
-        form = UserForm(request.POST)
-        if form.is_valid():
-            try:
-                user = services.create_user(request.user, **form.cleaned_data)
-            except (Conflict, Invalid) as problem:
-                form.refuse(problem)
-            else:
-                messages.success(request, _("User %(name)s was created.") % {"name": user.username})
-                return redirect("users")
-        return self._show(form)
-
-    def _show(self, form: UserForm) -> HttpResponse:
-        users = User.objects.annotate(group_count=Count("memberships")).order_by("username")
-        return render(
-            self.request, "accounts/users.html", {"form": form, "users": users}, status=422 if form.errors else 200
-        )
-
-
-class SetActive(Action):
-    active = True
-
-    def act(self, request: HttpRequest, **kwargs: Any) -> str:
-        check_admin(request.user)
-        user = User.objects.filter(pk=kwargs["user"]).first()
-        if user is None:
-            raise NotFound
-        services.set_active(request.user, user, self.active)
-        return self.back(**kwargs)
-
-    def back(self, **kwargs: Any) -> str:
-        return reverse("users")
+        return answer

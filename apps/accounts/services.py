@@ -1,4 +1,4 @@
-"""Users and their API tokens."""
+"""API tokens."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiToken, User
-from apps.errors import FieldError, Invalid, conflict, invalid
+from apps.errors import conflict, invalid
 from apps.events import services as events
 
 TOKEN_PREFIX = "berth_"  # noqa: S105 - not a secret: what every token starts with
@@ -71,49 +69,5 @@ def revoke_token(actor: User, token: ApiToken) -> None:
         events.record("token.revoked", actor=actor, name=token.name)
 
 
-def create_user(
-    actor: User | None, username: str, password: str | None = None, *, email: str = "", admin: bool = False
-) -> User:
-    """A new person. Without a password they cannot log in until an admin sets one. Raises `Invalid`, `Conflict`."""
-    user = User(username=username, email=email, is_superuser=admin, is_staff=admin)
-    try:
-        user.clean_fields(exclude=["password"])
-        if password is not None:
-            validate_password(password, user)
-    except ValidationError as error:
-        raise _invalid(error) from None
-    user.set_password(password)
-    try:
-        with transaction.atomic():
-            user.save(force_insert=True)
-            events.record("user.created", actor=actor, user=username)
-    except IntegrityError:
-        said = _("There is a user named “%(name)s”.") % {"name": username}
-        raise conflict("username", "user_exists", said) from None
-    return user
-
-
-def set_active(actor: User, user: User, active: bool) -> User:
-    """Let `user` in, or out: their tokens and sessions stop working at once. Nobody shuts themselves out."""
-    if actor.pk == user.pk and not active:
-        raise conflict("active", "own_account", _("You cannot deactivate yourself."))
-    if user.is_active != active:
-        with transaction.atomic():
-            User.objects.filter(pk=user.pk).update(is_active=active)
-            events.record("user.activated" if active else "user.deactivated", actor=actor, user=user.username)
-        user.is_active = active
-    return user
-
-
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
-
-
-def _invalid(error: ValidationError) -> Invalid:
-    """Django's own validation in the form of Berth's."""
-    fields = error.error_dict if hasattr(error, "error_dict") else {"password": error.error_list}
-    return Invalid(
-        FieldError(field, one.code or "invalid", " ".join(one.messages))
-        for field, errors in fields.items()
-        for one in errors
-    )

@@ -16,6 +16,7 @@ from channels.db import database_sync_to_async
 from django.urls import Resolver404, resolve
 from django.utils import translation
 
+from apps.accounts import users
 from apps.errors import Forbidden, NotFound
 from apps.panel.page import Context, LivePage
 from apps.panel.regions import render_region
@@ -92,13 +93,18 @@ class PageConsumer(Socket):
         if view is None or not issubclass(view, LivePage):
             raise NotFound
         self._page, self._kwargs = view(), match.kwargs
-        return self._page.topics(self._look())
+        return self._topics_of(self._look())
 
     def _look(self) -> Context:
-        return self._page.context(viewer(self.scope), query(self.scope), **self._kwargs)
+        self._viewer = viewer(self.scope)
+        return self._page.context(self._viewer, query(self.scope), **self._kwargs)
+
+    def _topics_of(self, context: Context) -> set[str]:
+        """What the page shows, and whether its reader may still see it."""
+        return self._page.topics(context) | {users.topic(self._viewer.pk)}
 
     def _render(self) -> tuple[dict[str, str], set[str]]:
         with translation.override(language(self.scope)):
             context = self._look()
             regions = {name: render_region(name, context, pushed=True) for name in self._page.regions}
-        return regions, self._page.topics(context)
+        return regions, self._topics_of(context)

@@ -1,6 +1,7 @@
 """Hints to open pages that something they show has changed.
 
-A hint carries no data, only its topic: `app.<id>`, `group.<id>`, `operation.<hex>`, `nodes` or `events`. A page that
+A hint carries no data, only its topic: `app.<id>`, `group.<id>`, `operation.<hex>`, `user.<id>` (what they may see),
+`nodes` or `events`. A page that
 gets one renders itself again from the database (`apps.panel.consumers`), so a lost hint costs a delay, never a wrong
 page: pages also look by themselves every few seconds.
 

@@ -7,10 +7,11 @@ Lines go in batches, and the next batch waits until the page says that it shows 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from channels.db import database_sync_to_async
@@ -18,6 +19,7 @@ from django.db import connection
 from django.utils import translation
 from django.utils.translation import gettext_noop
 
+from apps.accounts import users
 from apps.applications.models import Instance
 from apps.applications.permissions import get_app
 from apps.errors import Forbidden, NotFound
@@ -45,8 +47,28 @@ class LogConsumer(Socket):
         except (NotFound, Forbidden):
             await self.refuse()
             return
+        await self._follow_reader()
         await self.accept()
         self.work = asyncio.create_task(self._send_until_closed(Tail(partial(_follow, instance.pk))))
+
+    async def disconnect(self, code: int) -> None:
+        with contextlib.suppress(Exception):
+            await self.channel_layer.group_discard(self._topic, self.channel_name)
+
+    async def live_changed(self, message: dict[str, Any]) -> None:
+        """What the reader may see has changed: look before the next line comes, which may be long in coming."""
+        try:
+            await database_sync_to_async(self._find)()
+        except (NotFound, Forbidden):
+            if self.work is not None:
+                self.work.cancel()
+            await self.close(REFUSED)
+
+    async def _follow_reader(self) -> None:
+        try:
+            await self.channel_layer.group_add(self._topic, self.channel_name)
+        except Exception as error:  # no hints: the next lines ask for permission all the same
+            log.warning("log_hints_lost", error=repr(error))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         self._shown.set()
@@ -82,7 +104,9 @@ class LogConsumer(Socket):
     def _find(self) -> Instance:
         """The instance, for whoever's session this is now. Raises `NotFound`, `Forbidden`."""
         asked = self.scope["url_route"]["kwargs"]
-        app = get_app(viewer(self.scope), asked["group"], asked["app"])
+        reader = viewer(self.scope)
+        self._topic = users.topic(reader.pk)
+        app = get_app(reader, asked["group"], asked["app"])
         slot, generation = int(asked["slot"]), int(asked["generation"])
         instance = app.instances.filter(slot=slot, generation=generation).first()
         if instance is None:

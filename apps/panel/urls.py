@@ -1,10 +1,10 @@
 """The addresses of the panel's pages. A live page's socket has the same address below `/live`."""
 
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path, register_converter
 from django.views.i18n import set_language
 
 from apps.accounts import pages as accounts
+from apps.accounts import user_pages as users
 from apps.applications import change_pages
 from apps.applications import pages as applications
 from apps.applications.placement_pages import PlacementTab
@@ -80,7 +80,7 @@ node = [
 urlpatterns = [
     path("", panel.Overview.as_view(), name="overview"),
     path("login", accounts.Login.as_view(), name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("logout", accounts.Logout.as_view(), name="logout"),
     path("language", set_language, name="set_language"),
     path("groups/", groups.GroupList.as_view(), name="groups"),
     path("groups/new", groups.NewGroup.as_view(), name="new-group"),
@@ -98,7 +98,11 @@ urlpatterns = [
     path("account/", accounts.AccountPage.as_view(), name="account"),
     path("account/password", accounts.Password.as_view(), name="password"),
     path("account/tokens/<int:token>/revoke", accounts.RevokeToken.as_view(), name="revoke-token"),
-    path("users/", accounts.UsersPage.as_view(), name="users"),
-    path("users/<int:user>/activate", accounts.SetActive.as_view(), name="activate-user"),
-    path("users/<int:user>/deactivate", accounts.SetActive.as_view(active=False), name="deactivate-user"),
+    path("users/", users.UsersPage.as_view(), name="users"),
+    path("users/<int:user>/", users.UserPage.as_view(), name="user"),
+    path("users/<int:user>/activate", users.SetActive.as_view(), name="activate-user"),
+    path("users/<int:user>/deactivate", users.SetActive.as_view(active=False), name="deactivate-user"),
+    path("users/<int:user>/grant", users.SetAdmin.as_view(), name="grant-admin"),
+    path("users/<int:user>/revoke", users.SetAdmin.as_view(admin=False), name="revoke-admin"),
+    path("users/<int:user>/delete", users.DeleteUser.as_view(), name="delete-user"),
 ]

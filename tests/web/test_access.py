@@ -175,6 +175,8 @@ RIGHTS: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/nodes", None, {"admin"}),
     ("PATCH", "/nodes/n1?dry_run=1", {"cordoned": True}, {"admin"}),
     ("GET", "/users", None, {"admin"}),
+    ("PATCH", "/users/outsider?dry_run=1", {"password": "a-long-enough-one", "admin": True}, {"admin"}),
+    ("DELETE", "/users/outsider?dry_run=1", None, {"admin"}),
 ]
 
 

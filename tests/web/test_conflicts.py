@@ -25,11 +25,18 @@ APP = {"name": "web", "image": IMAGE, "replicas": 2, "resources": {"memory": "64
 CASES: list[tuple[str, list[str], str, str, Any]] = [
     ("group_exists", ["name"], "POST", "/groups", GROUP),
     ("app_exists", ["name"], "POST", "/groups/shop/apps", APP),
-    ("over_quota", ["replicas", "resources.cpu", "resources.memory"], "PATCH", "/groups/shop/apps/web", {"replicas": 900}),
+    (
+        "over_quota",
+        ["replicas", "resources.cpu", "resources.memory"],
+        "PATCH",
+        "/groups/shop/apps/web",
+        {"replicas": 900},
+    ),
     ("quota_below_reserved", ["memory", "instances"], "PUT", "/groups/shop/quota", {**GROUP["quota"], "cpu": 8}),
     ("last_owner", ["role"], "PUT", "/groups/shop/members/owner", {"role": "viewer"}),
     ("token_exists", ["name"], "POST", "/tokens", {"name": "ci"}),
     ("user_exists", ["username"], "POST", "/users", {"username": "owner"}),
+    ("last_admin", ["admin"], "PATCH", "/users/admin", {"admin": False}),
     ("own_account", ["active"], "PATCH", "/users/admin", {"active": False}),
     ("node_exists", ["name"], "POST", "/nodes", {"name": "n1", "engine_url": "tcp://10.0.0.9:2375"}),
     ("engine_exists", ["engine_url"], "POST", "/nodes", {"name": "n2", "engine_url": "tcp://10.0.0.1:2375"}),
@@ -42,6 +49,7 @@ CASES: list[tuple[str, list[str], str, str, Any]] = [
 # nothing in the request could be different to avoid these: it is about how things are
 OF_NO_FIELD = {
     "app_deleting", "app_stopped", "busy", "group_has_apps", "idempotency_key_in_use", "last_owner",
+    "own_account", "last_admin",
     "logs_unavailable", "no_subnet_left", "node_has_instances", "not_acme", "not_cancellable", "not_confirmed",
     "operation_ended", "priority_in_use", "too_many_certificates", "too_many_instances",
 }  # fmt: skip

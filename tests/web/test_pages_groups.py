@@ -225,7 +225,8 @@ def test_an_admin_creates_and_deactivates_users(berth: Seed) -> None:
     admin.post(reverse("deactivate-user", args=[ada.pk]))
     assert browser.get(reverse("overview")).status_code == 302
     admin.post(reverse("activate-user", args=[ada.pk]))
-    assert browser.get(reverse("overview")).status_code == 200
+    assert browser.get(reverse("overview")).status_code == 302
+    assert of(User.objects.get(pk=ada.pk)).get(reverse("overview")).status_code == 200
     answer = admin.post(reverse("deactivate-user", args=[berth.admin.pk]), follow=True)
     assert "You cannot deactivate yourself." in answer.text
 

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.accounts import services as accounts
+from apps.accounts import users
 from apps.accounts.models import User
 from apps.applications.models import App
 from apps.nodes import services as nodes
@@ -85,7 +85,7 @@ def create_admin() -> str:
     """The first user, with the password that was made for it; later it is the user's own affair."""
     if User.objects.exists():
         return "admin is there"
-    accounts.create_user(None, "admin", (settings.BERTH.secrets / "admin").read_text().strip(), admin=True)
+    users.create_user(None, "admin", (settings.BERTH.secrets / "admin").read_text().strip(), admin=True)
     return "admin created"
 
 
