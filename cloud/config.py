@@ -37,7 +37,9 @@ class Config:
     http_port: int  # BERTH_HTTP_PORT: the edge
     https_port: int  # BERTH_HTTPS_PORT: the edge, encrypted; 0: not at all
     tcp_ports: range  # BERTH_TCP_PORTS: of the edges, for apps that are served over TCP
-    trusted_proxies: tuple[str, ...]  # BERTH_TRUSTED_PROXIES: networks whose X-Forwarded-… the edge takes
+    trusted_proxies: tuple[str, ...]  # BERTH_TRUSTED_PROXIES: networks whose X-Forwarded-… edge and panel take
+    panel_https: bool  # BERTH_PANEL_HTTPS: the panel is reached through a proxy that speaks TLS, and not otherwise
+    metrics_from: tuple[str, ...]  # BERTH_METRICS_FROM: networks that read /metrics without a token
     allowed_hosts: tuple[str, ...]  # BERTH_HOSTS: names that the panel answers to
     debug: bool  # BERTH_DEBUG
     log_level: str  # BERTH_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR
@@ -121,6 +123,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Config:
         https_port=value.port_or_none("BERTH_HTTPS_PORT", 8443),
         tcp_ports=value.port_range("BERTH_TCP_PORTS", "20000-20099"),
         trusted_proxies=value.networks("BERTH_TRUSTED_PROXIES"),
+        panel_https=value.switch("BERTH_PANEL_HTTPS"),
+        metrics_from=value.networks("BERTH_METRICS_FROM", "127.0.0.0/8", "::1/128"),
         allowed_hosts=value.hosts("BERTH_HOSTS", "localhost", "127.0.0.1", "[::1]"),
         debug=value.switch("BERTH_DEBUG"),
         log_level=value.text("BERTH_LOG_LEVEL", "INFO", *LOG_LEVEL),

@@ -177,10 +177,10 @@ class Reader:
             raise ConfigError(f"{name}: {text} is not a range of ports from 1024 to 65535 like {default}")
         return range(first, last + 1)
 
-    def networks(self, name: str) -> tuple[str, ...]:
+    def networks(self, name: str, *default: str) -> tuple[str, ...]:
         """A list of networks, of IPv4 and IPv6, in their normal form."""
         try:
-            return tuple(str(ipaddress.ip_network(part)) for part in self.names(name))
+            return tuple(str(ipaddress.ip_network(part)) for part in self.names(name, *default))
         except ValueError as error:
             raise ConfigError(f"{name}: {error}; expected networks like 10.1.0.0/16,fd00::/8") from error
 

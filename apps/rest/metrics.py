@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -97,8 +98,8 @@ def _note(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For this machine's own, or with an admin's token; others find nothing here."""
-    if not (_is_local(request) or _is_admin(request)):
+    """For `BERTH_METRICS_FROM`, loopback unless said, or with an admin's token; others find nothing here."""
+    if not (_is_near(request) or _is_admin(request)):
         return HttpResponse(status=404)
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
@@ -113,14 +114,15 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-def _is_local(request: HttpRequest) -> bool:
-    """From loopback, and not on behalf of someone else: a proxy on this machine says for whom it asks."""
+def _is_near(request: HttpRequest) -> bool:
+    """From a network that may, and not on behalf of someone else: a proxy there says for whom it asks."""
     if any(header in request.headers for header in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
         return False
     try:
-        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+        address = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False  # a unix socket has no address: that is a proxy's way in
+    return any(address in ip_network(network) for network in settings.BERTH.metrics_from)
 
 
 def _is_admin(request: HttpRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,6 +79,13 @@ def test_an_admins_token_opens_them_from_elsewhere(people: SimpleNamespace) -> N
     for user, status in ((people.admin, 200), (people.owner, 404)):
         token = Api(user).headers["Authorization"]
         assert Client().get("/metrics", REMOTE_ADDR="10.1.2.3", HTTP_AUTHORIZATION=token).status_code == status
+
+
+def test_networks_that_may_read_them_are_a_setting(settings: Any) -> None:
+    settings.BERTH = replace(settings.BERTH, metrics_from=("10.1.0.0/16", "fd00::/8"))
+    for address, status in (("10.1.2.3", 200), ("fd00::1", 200), ("10.2.0.1", 404), ("127.0.0.1", 404)):
+        assert Client().get("/metrics", REMOTE_ADDR=address).status_code == status
+    assert Client().get("/metrics", REMOTE_ADDR="10.1.2.3", HTTP_X_FORWARDED_FOR="192.0.2.1").status_code == 404
 
 
 def test_health_is_whether_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ class Command(BaseCommand):
             host=settings.BERTH.bind,
             port=settings.BERTH.port,
             lifespan="off",
+            # whose X-Forwarded-For and -Proto say who asks, and whether encrypted
+            forwarded_allow_ips=["127.0.0.1", "::1", *settings.BERTH.trusted_proxies],
             log_config=None,  # cloud.logs has configured logging
             access_log=False,
             server_header=False,
