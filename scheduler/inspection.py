@@ -20,13 +20,16 @@ log = structlog.get_logger(__name__)
 
 
 def check_node(node: str, engine: Engine, now: datetime) -> bool:
-    """Look at the whole engine. False: it does not answer."""
+    """Look at the whole engine. False: it does not answer, or is another node's already."""
     try:
         info = engine.info()
         containers = engine.containers()
         networks = engine.networks()
     except EngineError as error:
         unreachable(node, str(error))
+        return False
+    if other := recording.same_engine(node, info.id):
+        recording.node_refused(node, other)
         return False
     if recording.node_info(node, info, now, MOST_INSTANCES):
         _wake_all(sweeping.pending())

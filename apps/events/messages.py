@@ -61,6 +61,7 @@ MESSAGES: Mapping[str, str] = {
     "app.deployed": gettext_noop("release %(release)s of %(app)s was asked for"),
     "app.scaled": gettext_noop("%(app)s was scaled from %(before)s to %(replicas)s"),
     "app.rolled_back": gettext_noop("%(app)s goes back to release %(made_from)s, as release %(release)s"),
+    "node.refused": gettext_noop("node %(node)s takes nothing: its engine is that of node %(other)s"),
     "app.switched": gettext_noop("the traffic of %(app)s moved to release %(release)s"),
     "app.restarted": gettext_noop("a restart of %(app)s was asked for"),
     "app.stopped": gettext_noop("%(app)s was told to stop"),

@@ -37,7 +37,7 @@ class NodeSerializer(serializers.Serializer):
     name = serializers.CharField()
     engine_url = serializers.CharField()
     state = serializers.ChoiceField(NodeState.choices)
-    problem = serializers.CharField(help_text="Why its engine does not answer, empty when it does")
+    problem = serializers.CharField(help_text="Why its engine cannot be used, empty when it can or was not looked at yet")
     cordoned = serializers.BooleanField()
     labels = serializers.DictField(child=serializers.CharField())
     taints = TaintSerializer(many=True, help_text="What keeps instances off that do not tolerate it")

@@ -47,7 +47,22 @@ def translated() -> Iterator[None]:
     except docker.errors.APIError as error:
         raise from_api(error) from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise EngineUnreachable(f"the engine does not answer: {words(str(error))}") from error
+        raise EngineUnreachable(f"the engine does not answer: {words(_cause(error))}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """What the system said, such as "Connection refused", where libraries have wrapped it; else their own words."""
+    said, seen = str(error), set[int]()
+    inner: BaseException | None = error
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        if isinstance(inner, OSError) and inner.strerror:
+            said = inner.strerror
+        wrapped = (argument for argument in inner.args if isinstance(argument, BaseException))
+        inner = getattr(inner, "reason", None) or inner.__cause__ or inner.__context__ or next(wrapped, None)
+        if not isinstance(inner, BaseException):
+            break
+    return said
 
 
 def from_api(error: docker.errors.APIError) -> EngineError:

@@ -143,13 +143,33 @@ def node_info(name: str, info: EngineInfo, now: datetime, most_instances: int) -
 def node_unreachable(name: str, problem: str) -> bool:
     """The node's engine does not answer. True: it did before."""
     with transaction.atomic():
-        row = Node.objects.filter(name=name, reachable=True)
-        lost = bool(row.update(reachable=False, problem=problem, changed_at=Now()))
-        if lost:
-            record("node.unreachable", node=Node.objects.get(name=name), problem=problem)
-        else:
-            Node.objects.filter(name=name).update(problem=problem)
+        node = Node.objects.filter(name=name).first()
+        if node is None:
+            return False
+        row, problem = Node.objects.filter(name=name), f"{node.engine_url}: {problem}"
+        lost = bool(row.filter(reachable=True).update(reachable=False, problem=problem, changed_at=Now()))
+        told = row.exclude(problem=problem).update(problem=problem)
+        if lost or (told and not node.problem and node.last_seen_at is None):
+            record("node.unreachable", node=node, problem=problem)
+        elif told:
+            announce("nodes")
     return lost
+
+
+def same_engine(name: str, engine_id: str) -> Node | None:
+    """The other node that has this engine: the one that was seen to have it first; of two seen at once, the older."""
+    others = Node.objects.filter(engine_id=engine_id).exclude(name=name)
+    own = Node.objects.filter(name=name, engine_id=engine_id).values_list("id", flat=True).first()
+    return (others if own is None else others.filter(id__lt=own)).first()
+
+
+def node_refused(name: str, other: Node) -> None:
+    """The node's engine is that of another node: it would be counted twice, so nothing is placed on this one."""
+    problem = f"this is the engine of the node {other.name} ({other.engine_url}); remove one of the two"
+    with transaction.atomic():
+        row = Node.objects.filter(name=name).exclude(reachable=False, problem=problem)
+        if row.update(reachable=False, problem=problem, changed_at=Now()):
+            record("node.refused", node=Node.objects.get(name=name), other=other.name)
 
 
 def present(node: str) -> list[Instance]:

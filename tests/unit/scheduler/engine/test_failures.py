@@ -57,6 +57,14 @@ def test_silence_means_unreachable(error: Exception) -> None:
         raise error
 
 
+def test_what_the_system_said_is_taken_out_of_its_wrappings() -> None:
+    wrapped = requests.ConnectionError("Aborted.", ConnectionRefusedError(111, "Connection refused"))
+    with pytest.raises(EngineUnreachable, match=r"^the engine does not answer: Connection refused$"), translated():
+        raise docker.errors.DockerException(f"Error while fetching: {wrapped}") from wrapped
+    with pytest.raises(EngineUnreachable, match="no version"), translated():
+        raise docker.errors.DockerException("no version")
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
