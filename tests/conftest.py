@@ -17,11 +17,17 @@ import django
 import django.conf
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import settings as hypothesis_settings
 
 if django.conf.settings.configured:
     raise RuntimeError("unset DJANGO_SETTINGS_MODULE: Django was set up before the tests' own environment was")
 
 HERE = Path(__file__).parent
+
+# The same code gets the same verdict each time; `--hypothesis-profile=explore` looks further, at examples of its own.
+hypothesis_settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", max_examples=2000, deadline=None)
+hypothesis_settings.load_profile("repeatable")
 _home = tempfile.TemporaryDirectory(prefix="berth-test-")
 Path(_home.name, "static").mkdir()
 

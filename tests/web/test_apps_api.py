@@ -83,7 +83,6 @@ def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: 
         "http": http_spec.defaults(),
         "expose": False,
         "placement": defaults()["placement"],
-        "priority": None,
         "update": {
             "strategy": "rolling",
             "max_surge": 1,
