@@ -37,9 +37,9 @@ def redirects(folder: Folder, http: str, https: str) -> str:
     ours, usual = _suffix(https), _suffix(https) if http.endswith(":80") else ""
     clear = (
         "{ req.hdr(X-Forwarded-Proto) -m str http }"
-        f" {{ req.fhdr(host),host_only,lower,map_str('{folder.https_only}') -m found }}"
+        f" {{ req.fhdr(host),host_only,rtrim(.),lower,map_str('{folder.https_only}') -m found }}"
     )
-    to = "http-request redirect code 308 location https://%[req.fhdr(host),host_only,lower]"
+    to = "http-request redirect code 308 location https://%[req.fhdr(host),host_only,rtrim(.),lower]"
     return f"""\
     {to}{ours}%[pathq] if {clear} {{ req.fhdr(host),port_only gt 0 }}
     {to}{usual}%[pathq] if {clear}

@@ -83,7 +83,7 @@ defaults http from shared
 frontend http from http
     bind {bind}
 {listen}{_trust(proxies)}{answers}    http-request set-var(txn.path) path
-    http-request set-var(txn.host) req.fhdr(host),host_only
+    http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)
     http-request set-var(txn.extension) path,field(-1,/),field(-1,.),lower if {{ path,field(-1,/) -m sub . }}
     http-request set-var(txn.route) var(txn.extension),concat(:,txn.host),concat(,txn.path,/),map_beg('{folder.routes}')
     http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg('{folder.routes}')\

@@ -30,6 +30,9 @@ def test_a_host_matches_in_any_case_and_with_any_port(shared: Bench) -> None:
     shared.publish("shop", config("shop.test"), endpoint("0-1", shared.server("one")))
     shared.answers("shop.test", (200, "one"))
     assert shared.get("SHOP.Test:8080") == (200, "one")
+    for written in ("shop.test.", "Shop.Test.:8080"):  # as a resolver takes it that is to add no domain of its own
+        assert shared.get(written) == (200, "one")
+    assert shared.get(".")[0] == 404
     assert shared.get("shop.test.evil.test")[0] == 404
     assert shared.get("test")[0] == 404
 
