@@ -35,5 +35,11 @@ class JSON(BaseParser):
         return value
 
 
+class MergePatch(JSON):
+    """The same, said to be changes that merge (RFC 7396), which is what every PATCH here takes."""
+
+    media_type = "application/merge-patch+json"
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +25,7 @@ from apps.errors import invalid
 from apps.groups.permissions import check_admin
 from apps.rest import idempotency, problems
 from apps.rest.models import IdempotencyKey
+from apps.rest.parsers import MergePatch
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -97,6 +99,14 @@ class Resource(APIView):
         if isinstance(error, idempotency.Replay):
             return error.response
         return super().handle_exception(error)
+
+    def get_parsers(self) -> list[BaseParser]:
+        patch = self.request is not None and self.request.method == "PATCH"
+        return [*super().get_parsers(), *([MergePatch()] if patch else [])]
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Which methods the address knows: `Allow`, which every answer carries."""
+        return Response(status=204)
 
     def get_exception_handler(self) -> Any:
         return problems.handle

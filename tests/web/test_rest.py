@@ -66,14 +66,50 @@ def many_apps(group: Group, count: int, by: User) -> None:
 def test_an_unknown_address_is_a_problem(admin: Api) -> None:
     for path in ("/nothing", "/groups/", "/groups/Shop", "/groups/shop/apps/web/nothing", "/operations/7", "/"):
         assert problem(admin.get(path))["code"] == "not_found"
+    for path in ("/api", "/api/", "/api/v1", "/api/v2/groups", "/api/v1groups"):
+        response = admin.client.get(path, headers=admin.headers)
+        assert problem(response)["code"] == "not_found", path
 
 
 def test_an_unknown_method_says_which_are_known(admin: Api) -> None:
     response = admin.put("/groups")
     assert problem(response)["code"] == "method_not_allowed"
     assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
-    assert problem(admin("OPTIONS", "/groups"))["status"] == 405
     assert problem(admin("BREW", "/groups"))["status"] == 405
+
+
+def test_options_say_which_methods_an_address_knows(admin: Api, group: Group) -> None:
+    for path, allow in (("/groups", "GET, POST, HEAD, OPTIONS"), ("/groups/shop/quota", "GET, PUT, HEAD, OPTIONS")):
+        response = admin("OPTIONS", path)
+        assert (response.status_code, response["Allow"], response.content) == (204, allow, b"")
+    assert problem(admin("OPTIONS", "/nothing"))["code"] == "not_found"
+    assert problem(Api()("OPTIONS", "/groups"))["status"] == 401
+
+
+def test_every_address_answers_head_as_it_answers_get_and_without_a_body(admin: Api, group: Group) -> None:
+    for path in ("/me", "/groups", "/groups/shop", "/events", "/schema", "/groups/nowhere"):
+        read, asked = admin.get(path), admin("HEAD", path)
+        assert (asked.status_code, asked.content) == (read.status_code, b"")
+        assert asked["Content-Type"] == read["Content-Type"]
+
+
+def test_a_patch_may_say_that_it_merges(people: SimpleNamespace, group: Group, engine: FakeEngine) -> None:
+    api, merges = Api(people.developer), "application/merge-patch+json"
+    api.post("/groups/shop/apps", {"name": "web", "image": IMAGE})
+    for number, kind in enumerate(("application/json", merges, f"{merges}; charset=utf-8"), 2):
+        changed = api.patch("/groups/shop/apps/web", {"replicas": number}, content_type=kind)
+        assert changed.status_code == 202
+        assert App.objects.get().release.spec["replicas"] == number
+    assert problem(api.patch("/groups/shop/apps/web", "[]", content_type=merges))["code"] == "malformed"
+    refused = problem(api.post("/groups/shop/apps", {}, content_type=merges))
+    assert refused["code"] == "unsupported_media_type"
+
+
+def test_a_route_without_a_host_is_named(people: SimpleNamespace, group: Group, engine: FakeEngine) -> None:
+    wanted = {"name": "web", "image": IMAGE, "routes": [{}, {"host": "a.test"}, 7, {"path": "/x"}]}
+    refused = problem(Api(people.developer).post("/groups/shop/apps", wanted))
+    errors = sorted((error["field"], error["code"]) for error in refused["errors"])
+    assert errors == [("routes[0].host", "required"), ("routes[2]", "invalid_type"), ("routes[3].host", "required")]
 
 
 def test_a_body_that_is_no_json_is_a_problem(admin: Api) -> None:
