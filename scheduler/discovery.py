@@ -128,12 +128,14 @@ def load_config(text: str) -> AppConfig:
 
 def dump_endpoint(endpoint: Endpoint) -> str:
     place = {"address": endpoint.address, "port": endpoint.port, "draining": endpoint.draining}
-    return _dump({**place, "check": endpoint.check} if endpoint.check else place)
+    more = {name: value for name in ("check", "release") if (value := getattr(endpoint, name))}
+    return _dump({**place, **more})
 
 
 def load_endpoint(instance: str, text: str) -> Endpoint:
     value = json.loads(text)
-    return Endpoint(instance, value["address"], value["port"], value["draining"], value.get("check", ""))
+    check, release = value.get("check", ""), value.get("release", 0)
+    return Endpoint(instance, value["address"], value["port"], value["draining"], check, release)
 
 
 def dump_report(report: Report) -> str:

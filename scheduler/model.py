@@ -350,7 +350,8 @@ class AppState:
 class Endpoint:
     """Where an edge finds one instance. `draining` endpoints get no new sessions.
 
-    `check` is the path that its health check asks for, which is its own release's; empty: the app's.
+    `check` is the path that its health check asks for, which is its own release's; empty: the app's. `release` is the
+    number of the release that its traffic counts for.
     """
 
     instance: str  # "<slot>-<generation>", unique within the app
@@ -358,3 +359,4 @@ class Endpoint:
     port: int
     draining: bool = False
     check: str = ""
+    release: int = 0

@@ -33,6 +33,7 @@ LONGEST_HOST, LONGEST_PATH = 253, 1024
 MOST_SLOTS = 1024
 LONGEST_TIME = 24 * 3600.0  # seconds
 MOST_CHECKS = 1000  # in a row
+MOST_RELEASES = (1 << 31) - 1
 
 
 class Refused(ValueError):
@@ -75,6 +76,8 @@ def check_endpoint(endpoint: Endpoint) -> None:
         raise Refused("draining: is neither true nor false")
     if endpoint.check != "":
         _check_health_path("check", endpoint.check)
+    if not _whole(endpoint.release, 0, MOST_RELEASES):
+        raise Refused(f"release: {_shown(endpoint.release)} is no release's number")
 
 
 def _check_health(health: HealthCheck) -> None:

@@ -27,7 +27,7 @@ SPARE = "127.0.0.1:1 disabled"
 WRITTEN = "# Written by Berth's edge agent. Changes are lost."
 RECORD = "# app "
 PROTO_SAID = "{ req.fhdr(x-forwarded-proto) -m str http https }"
-SERVER = re.compile(r"    server s(\d+) (\S+):(\d+)(?: disabled)? # (\S+)(?: (/\S*))?( draining)?")
+SERVER = re.compile(r"    server s(\d+) (\S+):(\d+)(?: disabled)? # (\S+)(?: r(\d+))?(?: (/\S*))?( draining)?")
 STATE_COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
     " srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state"
@@ -150,8 +150,11 @@ def _server(held: Endpoint | None, sticky: bool) -> str:
     if held is None:
         return SPARE
     off = " disabled" if held.draining and sticky else ""  # as `backend.commands` has it
-    noted = f"{held.instance}{f' {held.check}' if held.check else ''}{' draining' if held.draining else ''}"
-    return f"{held.address}:{held.port}{off} # {noted}"
+    noted = [held.instance]
+    noted += [f"r{held.release}"] if held.release else []
+    noted += [held.check] if held.check else []
+    noted += ["draining"] if held.draining else []
+    return f"{held.address}:{held.port}{off} # {' '.join(noted)}"
 
 
 def _ms(seconds: float) -> str:
@@ -166,10 +169,13 @@ def read_backend(name: str, text: str) -> Backend:
         raise ValueError(f"{name}: no record of its config")
     slots: list[Endpoint | None] = []
     for line in (line for line in lines if line.startswith("    server ")):
-        found = SERVER.fullmatch(line)
-        held = Endpoint(found[4], found[2], int(found[3]), found[6] is not None, found[5] or "") if found else None
-        slots.append(held)
+        slots.append(_held(found) if (found := SERVER.fullmatch(line)) else None)
     return Backend(group, app, load_config(lines[1].removeprefix(RECORD)), tuple(slots))
+
+
+def _held(line: re.Match[str]) -> Endpoint:
+    _, address, port, instance, release, check, draining = line.groups()
+    return Endpoint(instance, address, int(port), draining is not None, check or "", int(release or 0))
 
 
 def routes(backends: Iterable[Backend]) -> str:

@@ -275,6 +275,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
             specs[row.release_id].port,
             row.state == State.DRAINING or row.id in standby,
             specs[row.release_id].health.path or "",
+            row.release.number,
         )
         for row in rows
         if row.state in shown

@@ -30,7 +30,7 @@ checks = st.builds(
 )
 routes = st.lists(st.builds(Route, texts, texts)).map(tuple)
 configs = st.builds(AppConfig, st.sampled_from(Protocol), st.integers(1, 65535), checks, routes, st.integers(1, 500))
-endpoints = st.builds(Endpoint, names, texts, st.integers(1, 65535), st.booleans())
+endpoints = st.builds(Endpoint, names, texts, st.integers(1, 65535), st.booleans(), texts, st.integers(0, 1 << 31))
 probes = st.builds(
     Probe, st.just("e1"), st.booleans(), st.datetimes(timezones=st.just(UTC)), texts, st.integers(0, 10**6)
 )
