@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "apps.certificates",
     "apps.operations",
     "apps.events",
+    "apps.installation",
     "apps.panel",
     "apps.rest",
 ]

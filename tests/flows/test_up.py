@@ -159,6 +159,27 @@ def test_ctrl_c_stops_it_in_the_foreground(berth: Berth) -> None:
     assert not berth.status()["supervisor"]["ok"]
 
 
+def test_without_its_database_it_does_not_start_and_no_container_is_lost(
+    berth: Berth, engine: docker.APIClient
+) -> None:
+    before = containers(engine, berth)
+    berth.run("down")
+    aside = berth.home.parent / "aside"
+    aside.mkdir()
+    for file in berth.home.glob("berth.sqlite3*"):
+        file.rename(aside / file.name)
+    for _ in range(2):  # what the first attempt leaves is no database either
+        assert "DATABASE_URL: the database is new, and this Berth was up with another one" in berth.up(code=1)
+    assert berth.app_answers() == 200
+    for file in berth.home.glob("berth.sqlite3*"):
+        file.unlink()
+    for file in aside.iterdir():
+        file.rename(berth.home / file.name)
+    berth.up()
+    until_ready(berth)
+    assert containers(engine, berth) == before != {}
+
+
 def test_down_all_removes_what_berth_created_and_nothing_else(
     berth: Berth, engine: docker.APIClient, foreign: dict[str, str]
 ) -> None:

@@ -14,17 +14,20 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.db import connection
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.accounts import users
 from apps.accounts.models import User
 from apps.applications.models import App
+from apps.installation import services as installation
 from apps.nodes import services as nodes
 from apps.nodes.models import Node
 from cloud.demo import APP, GROUP, marker
 from cloud.management.messages import send, step
+from scheduler.engine.base import EngineError
+from scheduler.engine.connect import connect
 
 
 class Command(BaseCommand):
@@ -32,8 +35,17 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        with step("database") as details:
-            details.append(migrate())
+        try:
+            with step("database") as details:
+                check_database()
+                details.append(migrate())
+                installation.claim(settings.BERTH_INSTALLATION, settings.BERTH.secrets)
+        except (installation.WrongDatabase, OperationalError) as error:
+            send(error=f"DATABASE_URL: {error}")
+            raise CommandError(str(error)) from error
+        except EngineError as error:
+            send(error=f"BERTH_ENGINE: {error}")
+            raise CommandError(str(error)) from error
         with step("static files") as details:
             details.append(collect_static())
         with step("admin and node") as details:
@@ -54,6 +66,14 @@ class Progress(StringIO):
             self.done += 1
             send(progress=self.done / self.total)
         return len(text)
+
+
+def check_database() -> None:
+    """Raise `WrongDatabase` before anything is done to a database that is not of what runs, or an `EngineError`."""
+    berth, found = settings.BERTH, installation.look()
+    containers = len(connect(berth.engine, settings.BERTH_INSTALLATION).containers()) if found.new else 0
+    remembered, been_up = installation.recall(berth.secrets), (berth.home / "up").exists()
+    installation.check(found, settings.BERTH_INSTALLATION, remembered, containers, been_up=been_up)
 
 
 def migrate() -> str:
