@@ -10,6 +10,9 @@ Pure: `diff` looks at no clock and changes nothing. It reads top down:
 Two budgets hold throughout a rolling update: at most `replicas + max_surge` instances that are not on their way out,
 and never fewer healthy ones than `replicas - max_unavailable`, nor fewer than one, because of it. A recreation trades
 them for never having two instances in a slot, blue-green makes all new instances before any old one goes.
+
+An instance that shall run elsewhere (`Instance.relocate`) is replaced like an outdated one, by one more beside it where
+surge allows that. One that makes room for another app goes first, unless it is its app's last healthy one.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from scheduler.model import (
     OperationKind,
     OperationStatus,
     Process,
+    Relocate,
     Strategy,
 )
 from scheduler.reasons import Reason, because
@@ -123,6 +127,7 @@ def diff(app: AppState, now: datetime) -> Plan:
         else:
             _judge(draft, instance)
     if app.running and not app.deleting:
+        _make_room(draft)
         _scale(draft)
     else:
         reason = because("deleted_on_request" if app.deleting else "stopped_on_request")
@@ -273,6 +278,18 @@ def _judge_health(draft: _Draft, instance: Instance) -> None:
     draft.staying.append(instance)
 
 
+def _make_room(draft: _Draft) -> None:
+    """Let go of what was displaced by another app; the last healthy instance waits for another one."""
+    healthy = sum(stays.state is State.HEALTHY for stays in draft.staying)
+    for instance in [stays for stays in draft.staying if stays.relocate is Relocate.PREEMPTED]:
+        if instance.state is State.HEALTHY:
+            if healthy < 2:
+                draft.later(because("awaiting_another"), apart=True)
+                continue
+            healthy -= 1
+        draft.retire(instance, _why_elsewhere(instance))
+
+
 def _scale(draft: _Draft) -> None:
     """Compare the instances that stay with the slots that are wanted: first who goes, then who is made."""
     holders, unwanted = _sort_out(draft)
@@ -286,8 +303,20 @@ def _scale(draft: _Draft) -> None:
 
 
 def _recreate(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
-    """Whatever is unwanted goes at once; a slot gets its next instance when the one before is gone."""
+    """Whatever is unwanted goes at once; a slot gets its next instance when the one before is gone.
+
+    What merely shall run elsewhere goes a few at a time: as many as may be unavailable, and at least one.
+    """
+    spec = draft.app.release.spec
+    floor = spec.replicas - max(1, spec.update.max_unavailable)
+    budget = sum(holder.state is State.HEALTHY for holder in holders.values()) - floor
+    budget += sum(_moves(draft, instance) and instance.state is State.HEALTHY for instance in unwanted)
     for instance in unwanted:
+        if _moves(draft, instance) and instance.state is State.HEALTHY:
+            if budget <= 0:
+                draft.later(because("awaiting_health"), apart=True)
+                continue
+            budget -= 1
         draft.retire(instance, _why_unwanted(draft.app, instance))
     occupied = {instance.slot for instance in draft.app.instances} - holders.keys()
     if occupied:
@@ -322,7 +351,7 @@ def _stands_by(draft: _Draft, instance: Instance) -> bool:
     app = draft.app
     if app.active_since is None or draft.overdue(app.active_since, app.release.spec.update.keep):
         return False
-    as_before = instance.template != app.release.template and not instance.drift
+    as_before = instance.template != app.release.template and not instance.drift and not instance.relocate
     return as_before and instance.state is State.HEALTHY
 
 
@@ -334,17 +363,21 @@ def active_template(app: AppState) -> str:
 def _roll(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
     spec = draft.app.release.spec
     floor = max(1, spec.replicas - spec.update.max_unavailable)
-    budget = sum(stays.state is State.HEALTHY for stays in draft.staying) - floor
+    budget = sum(_surely_serves(draft, stays) for stays in draft.staying) - floor
+    # with none to spare and no surge nothing could ever move, so one is allowed then
+    surge = max(spec.update.max_surge, 1 if floor >= spec.replicas else 0)
+    served = {slot for slot, holder in holders.items() if holder.state is State.HEALTHY}
     for instance in _retirement_order(draft, holders, unwanted):
+        # nothing is wrong with what shall run elsewhere: where it can, it stays until its successor serves
+        stays = surge > 0 and _moves(draft, instance) and instance.slot not in served
         if instance.state in (State.ASSIGNED, State.STARTED):
             draft.retire(instance, _why_unwanted(draft.app, instance))
-        elif instance.state is State.HEALTHY and budget >= _surely_serves(draft, instance):
+        elif instance.state is State.HEALTHY and budget >= _surely_serves(draft, instance) and not stays:
             budget -= _surely_serves(draft, instance)
             draft.retire(instance, _why_unwanted(draft.app, instance))
         else:  # the last that serve wait for successors; one that is out of the rotation may come back till then
-            draft.later(because("awaiting_surge"))
-    # with none to spare and no surge nothing could ever move, so one is allowed then
-    _fill(draft, holders, max(spec.update.max_surge, 1 if floor >= spec.replicas else 0))
+            draft.later(because("awaiting_surge"), apart=_moves(draft, instance))
+    _fill(draft, holders, surge)
 
 
 def _surely_serves(draft: _Draft, instance: Instance) -> bool:
@@ -372,8 +405,11 @@ def _fill(draft: _Draft, holders: dict[int, Instance], surge: int, without: Coll
             draft.later(because("awaiting_surge"))
         else:
             room -= 1
+            moved = next((i for i in draft.staying if i.slot == slot and _moves(draft, i)), None)
             if failures:
                 reason = because("replaces_failed", generation=failures.generation, slot=slot)
+            elif moved:
+                reason = because("relocated", slot=slot, node=moved.node)
             elif slot in taken:
                 reason = because("release_wanted", release=app.release.number, slot=slot)
             else:
@@ -388,7 +424,7 @@ def _sort_out(draft: _Draft) -> tuple[dict[int, Instance], list[Instance]]:
     holders: dict[int, Instance] = {}
     unwanted: list[Instance] = []
     for instance in sorted(draft.staying, key=lambda i: (i.state is not State.HEALTHY, i.generation)):
-        as_made = instance.template == app.release.template and not instance.drift
+        as_made = instance.template == app.release.template and not instance.drift and not instance.relocate
         if as_made and instance.slot < app.release.spec.replicas and instance.slot not in holders:
             holders[instance.slot] = instance
         else:
@@ -408,9 +444,23 @@ def _why_unwanted(app: AppState, instance: Instance) -> Reason:
         return because("drifted", difference=instance.drift)
     if instance.slot >= app.release.spec.replicas:
         return because("scaled_down", replicas=app.release.spec.replicas, slot=instance.slot)
+    if instance.relocate and instance.template == app.release.template:
+        return _why_elsewhere(instance)
     if instance.state is State.HEALTHY:
         return because("release_replaced", release=app.release.number)
     return because("superseded", release=instance.release)
+
+
+def _moves(draft: _Draft, instance: Instance) -> bool:
+    """Whether an instance is as wanted but for where it runs."""
+    release = draft.app.release
+    as_made = instance.template == release.template and not instance.drift and instance.slot < release.spec.replicas
+    return as_made and instance.relocate is not None
+
+
+def _why_elsewhere(instance: Instance) -> Reason:
+    codes = {Relocate.DRAIN: "node_drained", Relocate.REBALANCE: "rebalanced", Relocate.PREEMPTED: "displaced"}
+    return because(codes[instance.relocate or Relocate.DRAIN], node=instance.node)
 
 
 def _conclude(draft: _Draft) -> Outcome | None:

@@ -226,6 +226,14 @@ class ExecHealth(enum.StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class Relocate(enum.StrEnum):
+    """Why an instance that is as wanted shall nevertheless run elsewhere."""
+
+    DRAIN = "drain"  # its node is emptied
+    REBALANCE = "rebalance"  # another node suits it better
+    PREEMPTED = "preempted"  # what has a higher priority gets its room
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One edge's view of one instance, as HAProxy's checks see it."""
@@ -265,6 +273,7 @@ class Instance:
     drift: str = ""  # how the container differs from what Berth made, in words; empty when it does not
     probes: tuple[Probe, ...] = ()  # of live edges only
     endpoint_revision: int | None = None  # etcd's revision from which on its endpoint says what its state wants
+    relocate: Relocate | None = None  # another one shall take its place, elsewhere
     reason: Reason | None = None  # why it is in this state
 
     @property
@@ -344,6 +353,7 @@ class AppState:
     pending: bool = False  # the last pass found no node for some of its instances
     active: str = ""  # the template whose instances have the traffic
     active_since: datetime | None = None
+    nominated: str = ""  # the node on which instances of lower priority make room for it
 
 
 @dataclass(frozen=True, slots=True)

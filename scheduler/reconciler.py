@@ -15,12 +15,13 @@ from typing import Any
 
 import structlog
 
-from scheduler import discovery, effects, progress, wake
+from scheduler import discovery, effects, progress, relocation, wake
 from scheduler.diff import Plan, diff
 from scheduler.etcd import EtcdUnavailable
 from scheduler.model import AppState, Edge, Instance, Probe
+from scheduler.placement import Profile, Request
 from scheduler.reasons import because
-from scheduler.store import committing, outcome, reading, recording, runner, sweeping
+from scheduler.store import committing, outcome, reading, recording, relocating, runner, sweeping
 from scheduler.world import World
 
 PARALLEL = 6  # engine calls at once; more gain nothing and starve other apps
@@ -114,6 +115,8 @@ def _read(app_id: int, world: World) -> AppState | None:
 def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any] | None:
     """Find nodes for what is to be made and claim them. Returns why some found none."""
     if not plan.create:
+        if app.nominated:
+            relocating.placed(app.id)
         return None
     spec, now = app.release.spec, world.now()
     request = reading.replacing(app, [create.slot for create in plan.create])
@@ -129,9 +132,22 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
         except committing.NoAddress as error:
             return {"summary": str(error)}
         done.busy |= bool(made)
-        return None if len(made) == len(plan.create) else decision.explanation.as_dict()
+        if made and app.nominated:
+            relocating.placed(app.id)  # what it still lacks is asked for anew
+        if len(made) == len(plan.create):
+            return None
+        if not made:
+            _make_room(app, request, profile, world, done)
+        return decision.explanation.as_dict()
     done.retry(now)
     return None
+
+
+def _make_room(app: AppState, request: Request, profile: Profile, world: World, done: Pass) -> None:
+    room = relocation.make_room(app, request, profile, world)
+    done.busy |= room.again
+    if room.due is not None:
+        done.due = min(done.due, room.due) if done.due else room.due
 
 
 class _Calls:
@@ -274,3 +290,5 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
         done.room = False
         for waiting in sweeping.pending():
             wake.reconcile(waiting)
+        if relocating.drains():
+            wake.relocate()

@@ -7,10 +7,13 @@ SWEEP_ALL = "scheduler.sweep_all"
 SWEEP_NODES = "scheduler.sweep_nodes"
 SWEEP_CERTIFICATES = "scheduler.sweep_certificates"
 
+REBALANCE = "scheduler.rebalance"
+
 # Seconds between runs. The loop is prompt by events; these only bound how long a lost one is missed.
 SCHEDULE = {
     "unsettled apps": {"task": SWEEP_UNSETTLED, "schedule": 5.0},
     "nodes": {"task": SWEEP_NODES, "schedule": 10.0},
     "certificates": {"task": SWEEP_CERTIFICATES, "schedule": 10.0},
+    "rebalancing": {"task": REBALANCE, "schedule": 60.0, "args": (False,)},
     "all apps": {"task": SWEEP_ALL, "schedule": 60.0},
 }

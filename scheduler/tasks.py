@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from celery.signals import worker_ready
 
-from scheduler import certificates, completeness, inspection, reconciler, wake
+from scheduler import certificates, completeness, inspection, reconciler, relocation, wake
 from scheduler.engine.base import EngineError
 from scheduler.schedule import SWEEP_ALL, SWEEP_CERTIFICATES, SWEEP_NODES, SWEEP_UNSETTLED
 from scheduler.store import reading, runner, sweeping
@@ -27,6 +27,7 @@ def check_node(name: str) -> None:
 def wake_pending() -> None:
     for app_id in sweeping.pending():
         wake.reconcile(app_id)
+    wake.relocate()
 
 
 @shared_task(name=SWEEP_UNSETTLED)
@@ -48,6 +49,17 @@ def take_over(**_: object) -> None:
 def sweep_nodes() -> None:
     for name in sweeping.node_urls():
         wake.check_node(name)
+    wake.relocate()
+
+
+@shared_task(name=wake.RELOCATE)
+def relocate() -> None:
+    relocation.drain(the_world())
+
+
+@shared_task(name=wake.REBALANCE)
+def rebalance(asked: bool) -> None:
+    relocation.rebalance_now(the_world(), asked=asked)
 
 
 @shared_task(name=SWEEP_ALL)

@@ -13,6 +13,8 @@ from kombu.exceptions import OperationalError
 RECONCILE = "scheduler.reconcile"  # (app_id)
 CHECK_NODE = "scheduler.check_node"  # (node_name)
 PENDING = "scheduler.wake_pending"  # ()
+RELOCATE = "scheduler.relocate"  # (): what drains want
+REBALANCE = "scheduler.rebalance"  # (asked)
 REMOVE_GROUP = "scheduler.remove_group"  # (group_name): its network on every node
 CERTIFICATES = "scheduler.publish_certificates"  # ()
 ISSUE = "scheduler.issue_certificate"  # (certificate_id)
@@ -37,6 +39,16 @@ def check_node(name: str) -> None:
 def pending() -> None:
     """Have the apps that wait for room looked at: there may be some now."""
     _send(PENDING)
+
+
+def relocate() -> None:
+    """Have the instances of nodes that are being emptied looked at: the next ones may move now."""
+    _send(RELOCATE)
+
+
+def rebalance() -> None:
+    """Have instances moved to nodes that suit them better, if there are any."""
+    _send(REBALANCE, True)
 
 
 def remove_group(name: str) -> None:

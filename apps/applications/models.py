@@ -50,6 +50,9 @@ class App(models.Model):
     last_good = models.ForeignKey("Release", on_delete=models.PROTECT, null=True, related_name="+")
     active = models.CharField(max_length=16, blank=True)  # the template whose instances have the traffic
     active_since = models.DateTimeField(null=True, blank=True)
+    # where instances of lower priority make room for it; nothing that matters no more than it is placed there meanwhile
+    nominated = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, blank=True, related_name="nominations")
+    nominated_at = models.DateTimeField(null=True, blank=True)
     next_generation = models.PositiveIntegerField(default=1)
     settled = models.BooleanField(default=False)  # the last pass found nothing left to do or to wait for
     explanation = models.JSONField(null=True, blank=True)  # why instances are pending, from the placement
@@ -138,6 +141,7 @@ class Instance(models.Model):
     """
 
     STATES = [(state.value, state.value) for state in State]
+    RELOCATE = [(why.value, why.value) for why in model.Relocate]
 
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="instances")
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
@@ -158,6 +162,12 @@ class Instance(models.Model):
     reason = models.JSONField(null=True, blank=True)
     failed = models.BooleanField(default=False)  # it went because of a fault of its own
     endpoint_revision = models.BigIntegerField(null=True, blank=True)
+
+    # that another one shall take its place elsewhere: why, by whom, since when, and for which app it makes room
+    relocate = models.CharField(max_length=10, choices=RELOCATE, blank=True)
+    relocate_by = models.CharField(max_length=150, blank=True)  # a user's name; empty: Berth itself
+    relocate_at = models.DateTimeField(null=True, blank=True)
+    relocate_for = models.ForeignKey(App, on_delete=models.SET_NULL, null=True, blank=True, related_name="displaced")
 
     # observed
     container = models.CharField(max_length=64, blank=True)  # the engine's id
@@ -192,6 +202,7 @@ class Instance(models.Model):
             models.Index(fields=["app"], condition=Q(gone_at=None), name="instance_present"),
             models.Index(fields=["app", "slot", "-generation"], name="instance_by_slot"),
             models.Index(fields=["group", "gone_at"], name="instance_address_freed"),
+            models.Index(fields=["relocate"], condition=Q(gone_at=None) & ~Q(relocate=""), name="instance_relocated"),
         ]
 
     def __str__(self) -> str:

@@ -14,13 +14,14 @@ USUAL = 100  # percent: nothing is lent out twice
 class NodeState(models.TextChoices):
     READY = "ready", _("ready")
     CORDONED = "cordoned", _("cordoned")  # runs what it has, takes nothing new
+    DRAINING = "draining", _("draining")  # takes nothing new, and what it has moves to other nodes
     DOWN = "down", _("down")  # its engine does not answer
 
 
 class Node(models.Model):
     """One Docker Engine. CPU is in thousandths of a core, memory and disk in bytes.
 
-    Ops write `state` (ready or cordoned), labels, taints, the system reserve and the overcommit; the loop writes what
+    Ops write `cordoned`, `draining`, labels, taints, the system reserve and the overcommit; the loop writes what
     it observed: capacity, version, `reachable`, `last_seen_at`. `reserved_*` is the sum of the claims of the instances
     placed here and changes only by conditional update (`scheduler.store`).
     """
@@ -30,6 +31,12 @@ class Node(models.Model):
     labels = models.JSONField(default=dict, blank=True)
     taints = models.JSONField(default=list, blank=True)  # {"key", "value", "soft"}
     cordoned = models.BooleanField(default=False)
+    draining = models.BooleanField(default=False)
+    drain_by = models.CharField(max_length=150, blank=True)  # who asked for it
+    drain_at = models.DateTimeField(null=True, blank=True)
+    drained_at = models.DateTimeField(null=True, blank=True)  # the last instance was gone
+    # it joined, came back or ended its drain since the last rebalancing: others may be better off here
+    fresh = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     # when anything that the placement sees of it last changed, by the database's clock
     changed_at = models.DateTimeField(db_default=Now(), db_index=True)
@@ -65,6 +72,8 @@ class Node(models.Model):
     def state(self) -> NodeState:
         if not self.reachable:
             return NodeState.DOWN
+        if self.draining:
+            return NodeState.DRAINING
         return NodeState.CORDONED if self.cordoned else NodeState.READY
 
     @property

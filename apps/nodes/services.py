@@ -77,6 +77,8 @@ def change_node(
     kinds = []
     if cordoned is not None and cordoned != node.cordoned:
         changes["cordoned"] = cordoned
+        if not cordoned:
+            changes["fresh"] = True
         kinds.append("node.cordoned" if cordoned else "node.uncordoned")
     if labels is not None and labels != node.labels:
         changes["labels"] = dict(labels)
@@ -98,6 +100,30 @@ def change_node(
                 events.record(kind, actor=actor, node=node)
             wake.check_node(node.name)
             wake.pending()
+    return node
+
+
+def drain(actor: User | None, node: Node) -> Node:
+    """Empty a node: it takes nothing new, and what it has moves to others. Doing it again is no error."""
+    by = actor.username if actor else ""
+    with transaction.atomic():
+        fresh = {"draining": True, "drain_by": by, "drain_at": Now(), "drained_at": None, "changed_at": Now()}
+        if Node.objects.filter(pk=node.pk, draining=False).update(**fresh):
+            events.record("node.draining", actor=actor, node=node)
+            wake.relocate()
+    node.refresh_from_db()
+    return node
+
+
+def end_drain(actor: User | None, node: Node) -> Node:
+    """Take a node back that was emptied, or is: what has not begun to leave stays. Doing it again is no error."""
+    with transaction.atomic():
+        back = {"draining": False, "drain_by": "", "drain_at": None, "drained_at": None}
+        if Node.objects.filter(pk=node.pk, draining=True).update(**back, fresh=True, changed_at=Now()):
+            events.record("node.drain_ended", actor=actor, node=node)
+            wake.relocate()
+            wake.pending()
+    node.refresh_from_db()
     return node
 
 

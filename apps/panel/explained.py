@@ -16,6 +16,7 @@ from apps.quantities import name_figure
 _STATES: Mapping[str, str] = {
     "ready": gettext_noop("ready"),
     "cordoned": gettext_noop("cordoned"),
+    "draining": gettext_noop("draining"),
     "down": gettext_noop("down"),
 }
 _AMOUNT = r"[0-9.]+(?: [A-Za-z]+)?"
@@ -31,7 +32,7 @@ _SENTENCES = [
             r"(?P<placed>\d+) of (?P<wanted>\d+) placed, then ",
             gettext_noop("%(placed)s of %(wanted)s placed, then "),
         ),
-        (r"0 of (?P<nodes>\d+) nodes fit: ", gettext_noop("none of %(nodes)s nodes fits: ")),
+        (r"0 of (?P<nodes>\d+) nodes fit: ", gettext_noop("no node of %(nodes)s fits: ")),
         (
             rf"(?P<figure>cpu|memory|disk|instances) short on (?P<nodes>\d+)"
             rf" \(needs (?P<needs>{_AMOUNT}), at most (?P<most>{_AMOUNT}) free\)",
@@ -138,6 +139,12 @@ _SENTENCES = [
         (r"^(?P<expression>\S.*) on node (?P<node>\S+)$", gettext_noop("%(expression)s on node %(node)s")),
         (r"node (?P<node>\S+) ready again", gettext_noop("node %(node)s ready again")),
         (
+            r"room is being made here for a higher priority",
+            gettext_noop("room is being made here for a higher priority"),
+        ),
+        (r"(?P<nodes>\d+) kept for a higher priority", gettext_noop("%(nodes)s kept for a higher priority")),
+        (r"node (?P<node>\S+) no longer kept", gettext_noop("node %(node)s no longer kept")),
+        (
             r"(?P<there>\d+) of at most (?P<most>\d+) instances of the app run here",
             gettext_noop("%(there)s of at most %(most)s instances of the app run here"),
         ),
@@ -145,12 +152,12 @@ _SENTENCES = [
             r"(?P<where>\S+ \S+): (?P<there>\d+) of at most (?P<most>\d+) instances of the app",
             gettext_noop("%(where)s: %(there)s of at most %(most)s instances of the app"),
         ),
-        (r"the node is (?P<state>ready|cordoned|down)", gettext_noop("the node is %(state)s")),
+        (r"the node is (?P<state>ready|cordoned|draining|down)", gettext_noop("the node is %(state)s")),
         (
             r"an instance of the app already on (?P<nodes>\d+)",
             gettext_noop("an instance of the app already on %(nodes)s"),
         ),
-        (r"(?P<nodes>\d+) (?P<state>cordoned|down)", gettext_noop("%(nodes)s %(state)s")),
+        (r"(?P<nodes>\d+) (?P<state>cordoned|draining|down)", gettext_noop("%(nodes)s %(state)s")),
     )
 ]
 

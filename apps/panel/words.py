@@ -83,6 +83,7 @@ TONES: Mapping[str, str] = {
     AppStatus.DELETING: "quiet",
     NodeState.READY: "good",
     NodeState.CORDONED: "warn",
+    NodeState.DRAINING: "warn",
     NodeState.DOWN: "bad",
     State.ASSIGNED: "busy",
     State.STARTED: "busy",

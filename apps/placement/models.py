@@ -40,6 +40,20 @@ class PlacementProfile(models.Model):
         return Profile(CUSTOM, weights, frozenset(self.without) & (FILTER_NAMES - PHYSICS))
 
 
+class RebalancePolicy(models.Model):
+    """Whether instances are moved to nodes that suit them better, and how many a minute. One row at most."""
+
+    enabled = models.BooleanField(default=True)
+    most = models.PositiveIntegerField(default=10)  # moves that are under way at once, and begun in a minute
+    began_at = models.DateTimeField(null=True, blank=True)  # when moves were last begun
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_rebalance_policy")]
+
+    def __str__(self) -> str:
+        return f"rebalance, at most {self.most}" if self.enabled else "no rebalance"
+
+
 class PriorityClass(models.Model):
     """How much an app matters when not all can run: a higher value may displace what has a lower one.
 

@@ -34,6 +34,7 @@ FILTERS: Mapping[str, Promise] = {
     "devices": _("Free devices"),
     "ports": _("Free ports"),
     "volumes": _("Local volumes"),
+    "kept": _("Kept for a higher priority"),
     "labels": _("Required labels"),
     "nodes": _("Named nodes"),
     "taints": _("Taints"),

@@ -92,12 +92,12 @@ class Cluster:
         kind.check_version()
         return kind.key_of(self.state.index[node]) > FEASIBLE
 
-    def better(self, one: Running) -> tuple[str, int] | None:
+    def better(self, one: Running, profile: Profile | None = None) -> tuple[str, int] | None:
         """The best node for an instance that runs, other than its own, and by how much it is better, in thousandths.
 
         None when none fits. The instance itself does not count, as one that is going away; its room is not free yet.
         """
-        kind, state, own = self._kind(one.request), self.state, self.state.index[one.node]
+        kind, state, own = self._kind(one.request, profile), self.state, self.state.index[one.node]
         kind.check_version()
         self._release(kind, own, one.devices)
         here, n = kind.key_of(own), kind.best()

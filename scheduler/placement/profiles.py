@@ -13,7 +13,7 @@ from scheduler.placement.filters import FILTERS
 from scheduler.placement.scores import SCORES
 
 FILTER_NAMES = frozenset(sort.name for sort in FILTERS) | {"distinct_nodes"}
-PHYSICS = frozenset({"state", "resources", "devices", "ports", "volumes"})
+PHYSICS = frozenset({"state", "resources", "devices", "ports", "volumes", "kept"})
 HEAVIEST = 1000
 
 

@@ -43,7 +43,7 @@ class Node:
 
     name: str
     labels: Mapping[str, str]
-    state: str  # ready, cordoned, down
+    state: str  # ready, cordoned, draining, down
     allocatable: Resources  # see `allocatable()`
     reserved: Resources
     images: frozenset[str] = frozenset()  # digests that are present
@@ -148,6 +148,7 @@ class Request:
     image_bytes: int = 0  # what a node without the image has to fetch
     stay: frozenset[str] = frozenset()  # names of nodes where the instances to be replaced run
     priority: int = 0
+    kept: frozenset[str] = frozenset()  # names of nodes where room is being made for what matters more
 
 
 @dataclass(frozen=True, slots=True)

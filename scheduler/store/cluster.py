@@ -21,7 +21,7 @@ from apps.applications.models import Instance
 from apps.nodes.models import Node
 from scheduler import placement
 from scheduler.lifecycle import State
-from scheduler.placement import Cluster, Decision, Explanation, Profile, Request
+from scheduler.placement import Cluster, Decision, Explanation, Profile, Request, Running
 
 LATE = timedelta(seconds=10)  # longer than a transaction that changes a node lasts
 WHOLE = 300.0  # seconds after which all of it is read again: nodes that were removed leave it then
@@ -63,6 +63,15 @@ class KeptCluster:
             self._refresh()
             return self._cluster.explain(request, profile)
 
+    def elsewhere(self, one: Running, profile: Profile) -> str | None:
+        """The best node for another instance in the place of one that is to leave its node; None when none fits."""
+        with self._lock:
+            self._refresh()
+            if one.node not in self._cluster.state.index:
+                return None
+            found = self._cluster.better(one, profile)
+            return found[0] if found else None
+
     def nodes(self) -> list[placement.Node]:
         """All nodes as they are."""
         with self._lock:
@@ -91,12 +100,12 @@ def _clock() -> datetime | None:
 
 
 def _nodes(rows: models.QuerySet[Node]) -> Iterable[placement.Node]:
-    """The nodes with the instances that stay on them, counted by app."""
+    """The nodes with the instances that stay on them, and shall, counted by app."""
     nodes = list(rows)
     for start in range(0, len(nodes), MANY):
         some = nodes[start : start + MANY]
         counts: dict[int, dict[str, int]] = {}
-        staying = Instance.objects.filter(node__in=some, gone_at=None, state__in=STAYING).order_by()
+        staying = Instance.objects.filter(node__in=some, gone_at=None, state__in=STAYING, relocate="").order_by()
         per_app = staying.values_list("node_id", "group__name", "app__name").annotate(Count("id"))
         for node_id, group, app, count in per_app:
             counts.setdefault(node_id, {})[f"{group}/{app}"] = count

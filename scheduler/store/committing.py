@@ -146,6 +146,7 @@ def _claim(node: str, need: Resources) -> None:
         name=node,
         reachable=True,
         cordoned=False,
+        draining=False,
         capacity_instances__gte=F("reserved_instances") + need.instances,
     ).update(
         reserved_cpu=F("reserved_cpu") + need.cpu,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import F, Max, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from apps.applications import models as tables
 from apps.applications import secrets
@@ -31,6 +34,7 @@ from scheduler.model import (
     Probe,
     Process,
     Release,
+    Relocate,
     Resources,
     Spec,
     Strategy,
@@ -38,6 +42,8 @@ from scheduler.model import (
 )
 from scheduler.placement import SPREAD, Affinity, Bond, Constraints, Profile, Request
 from scheduler.reasons import Reason, because
+
+NOMINATION = timedelta(minutes=2)  # that a node is kept for an app; longer than instances take to leave
 
 
 def names(app_id: int) -> tuple[str, str] | None:
@@ -52,7 +58,7 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
     """
     # the operation first: what it asked for was committed with it, so the app is read with that or with something newer
     operation = OperationRow.objects.filter(app_id=app_id, status__in=ACTIVE).first()
-    app = tables.App.objects.select_related("group", "release", "last_good").filter(id=app_id).first()
+    app = tables.App.objects.select_related("group", "release", "last_good", "nominated").filter(id=app_id).first()
     if app is None or app.release is None:
         return None
     wanted = release(app.release, app.restarts)
@@ -73,6 +79,7 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
         pending=app.explanation is not None,
         active=app.active,
         active_since=app.active_since,
+        nominated=app.nominated.name if app.nominated else "",
     )
 
 
@@ -106,6 +113,7 @@ def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
         drift=row.drift,
         probes=tuple(probes),
         endpoint_revision=row.endpoint_revision,
+        relocate=Relocate(row.relocate) if row.relocate else None,
         reason=Reason.from_dict(row.reason) if row.reason else None,
     )
 
@@ -129,13 +137,24 @@ def _failures(app: tables.App, template: str) -> dict[int, Failures]:
 def replacing(app: AppState, slots: Collection[int]) -> Request:
     """What is asked of the placement for a new instance in each of these slots.
 
-    Rather where the ones that they replace run, and where the one before failed only as a last resort.
+    Rather where the ones that they replace run, unless these shall leave; and where the one before failed only as a
+    last resort. Not where room is being made for what matters as much or more.
     """
-    replaced = {instance.node for instance in app.instances if instance.slot in slots and not instance.state.going}
+    replaced = [instance for instance in app.instances if instance.slot in slots and not instance.state.going]
     failed = [app.failures[slot].generation for slot in slots if slot in app.failures]
-    avoid = _nodes_of(app.id, failed) if failed else frozenset()
+    left = {instance.node for instance in replaced if instance.relocate}
+    avoid = (_nodes_of(app.id, failed) if failed else frozenset()) | left
     asked = request(app.group, app.name, app.release.spec, len(slots))
-    return replace(asked, stay=frozenset(replaced) - avoid, avoid=avoid)
+    stay = frozenset(instance.node for instance in replaced) - avoid
+    return replace(asked, stay=stay, avoid=avoid, kept=kept_from(app.id, asked.priority))
+
+
+def kept_from(app_id: int, priority: int) -> frozenset[str]:
+    """The nodes on which room is being made for an app that matters as much as this one, or more."""
+    since = timezone.now() - NOMINATION
+    rows = tables.App.objects.filter(nominated__isnull=False, nominated_at__gt=since).exclude(id=app_id)
+    worth = Coalesce(F("priority_class__value"), 0)
+    return frozenset(rows.annotate(worth=worth).filter(worth__gte=priority).values_list("nominated__name", flat=True))
 
 
 def _nodes_of(app_id: int, generations: Collection[int]) -> frozenset[str]:

@@ -134,7 +134,7 @@ def node_info(name: str, info: EngineInfo, now: datetime, most_instances: int) -
     row.update(engine_id=info.id, engine_version=info.version, last_seen_at=now, problem="")
     row.exclude(**capacity).update(**capacity, changed_at=Now())
     with transaction.atomic():
-        back = bool(row.filter(reachable=False).update(reachable=True, changed_at=Now()))
+        back = bool(row.filter(reachable=False).update(reachable=True, fresh=True, changed_at=Now()))
         if back:
             record("node.reachable", node=Node.objects.get(name=name))
     return back

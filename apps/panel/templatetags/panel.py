@@ -41,6 +41,8 @@ EVENT_TONES = {
     "placement_pending": "warn",
     "rolled_back": "warn",
     "cordoned": "warn",
+    "draining": "warn",
+    "relocating": "warn",
     "succeeded": "good",
     "healthy": "good",
     "reachable": "good",

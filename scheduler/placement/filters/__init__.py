@@ -6,6 +6,7 @@ from scheduler.placement.filters.affinity import AffinityFilter
 from scheduler.placement.filters.at_most import AtMostFilter
 from scheduler.placement.filters.base import Check, CountFilter, DomainFilter, Filter
 from scheduler.placement.filters.devices import DeviceFilter
+from scheduler.placement.filters.kept import KeptFilter
 from scheduler.placement.filters.labels import LabelFilter
 from scheduler.placement.filters.names import NameFilter
 from scheduler.placement.filters.ports import PortFilter
@@ -18,6 +19,7 @@ from scheduler.placement.filters.volumes import VolumeFilter
 FILTERS: Sequence[type[Filter]] = (
     StateFilter,
     ResourcesFilter,
+    KeptFilter,
     LabelFilter,
     NameFilter,
     TaintFilter,

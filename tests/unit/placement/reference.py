@@ -19,7 +19,7 @@ def request_of(request, **wish):
     """The request with one hard constraint and no other."""
     require = wish.pop("require", ())
     rules = PlacementRules(spread=(), require=require, distinct_nodes=Distinct.OFF)
-    return replace(request, rules=rules, constraints=Constraints(**wish))
+    return replace(request, rules=rules, constraints=Constraints(**wish), kept=frozenset())
 
 
 def single_wishes(request, preference):
@@ -91,6 +91,8 @@ class Reference:
             found.append("labels")
         if constraints.nodes and name not in constraints.nodes:
             found.append("nodes")
+        if name in request.kept:
+            found.append("kept")
         if not all(taint.soft or tolerated(taint, request) for taint in node.taints):
             found.append("taints")
         if not constraints.volumes <= node.volumes:
@@ -136,6 +138,7 @@ class Reference:
             and request.resources.fits(node.allocatable)
             and all(parse(text).matches(self.labels(name)) for text in rules.require)
             and (not constraints.nodes or name in constraints.nodes)
+            and name not in request.kept
             and all(taint.soft or tolerated(taint, request) for taint in node.taints)
             and constraints.volumes <= node.volumes
             and all(len(self.choose(unused, wanted)) == wanted.count for wanted in constraints.devices)

@@ -97,6 +97,7 @@ def request_of(table: Table) -> Request:
         image_bytes=table.pop("image_mib", 0) * MIB,
         avoid=frozenset(table.pop("avoid", ())),
         stay=frozenset(table.pop("stay", ())),
+        kept=frozenset(table.pop("kept", ())),
         preferences=tuple(map(_preference, table.pop("preferences", ()))),
         constraints=_constraints(table),
     )

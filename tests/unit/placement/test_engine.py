@@ -191,4 +191,5 @@ def lift(reasons, request, plain, name):
     if "taints" in reasons:
         node = replace(node, taints=())
     plain.nodes[name] = node
-    return replace(request, rules=rules, constraints=constraints)
+    kept = frozenset() if "kept" in reasons else request.kept
+    return replace(request, rules=rules, constraints=constraints, kept=kept)

@@ -90,7 +90,7 @@ def touches_more(remedy, constraints):
         return True
     labels = {one.label for one in (*constraints.at_most, *constraints.affinities)}
     relabelled = any(label in remedy for label in labels - {"node"}) and " on node " in remedy
-    return relabelled or (constraints.skews and re.search("ready|required|==|!=|zone|among|toleration|whole", remedy))
+    return relabelled or (constraints.skews and re.search("ready|kept|required|==|!=|zone|among|toleration|whole", remedy))
 
 
 def test_less_would_not_be_enough():
@@ -119,6 +119,8 @@ def carry_out(text, nodes, request):
         return {**nodes, node.name: replace(node, reserved=fewer)}, request
     if found := re.fullmatch(r"node (\S+) ready again", text):
         return {**nodes, found[1]: replace(nodes[found[1]], state="ready")}, request
+    if found := re.fullmatch(r"node (\S+) no longer kept", text):
+        return nodes, replace(request, kept=request.kept - {found[1]})
     if found := re.fullmatch(r"a skew of (\d+) over zone", text):
         return nodes, replace(request, constraints=replace(constraints, skews=(Skew("zone", int(found[1])),)))
     if found := re.fullmatch(r"(\d+) instances of the app allowed on one (\S+)", text):

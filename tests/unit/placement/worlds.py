@@ -101,6 +101,7 @@ def some_request(rng: Random, count: int | None = None, *, plain: bool = False, 
         stay=frozenset({"n01"} if rng.random() < 0.2 else ()),
         constraints=some_constraints(rng, plain=plain, skews=skews),
         preferences=tuple(some_preference(rng, plain=plain) for _ in range(rng.choice((0, 0, 0, 1, 2)))),
+        kept=frozenset({"n02"} if rng.random() < 0.1 else ()),
     )
 
 

@@ -17,9 +17,10 @@ from django.conf import settings
 from apps.applications.models import App, Instance
 from apps.groups.models import Group
 from apps.nodes.models import Node
-from scheduler import discovery, inspection, reconciler
+from scheduler import discovery, inspection, reconciler, relocation
 from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
 from scheduler.engine.fake import FakeEngine
+from scheduler.engine.fakemachine import Record
 from scheduler.etcd_fake import FakeEtcd
 from scheduler.lifecycle import State
 from scheduler.model import Probe, Process, Resources
@@ -37,10 +38,15 @@ class Died(BaseException):
 
 @dataclass
 class Sim:
-    """One node, one edge. `sick` are addresses whose processes answer 500."""
+    """Nodes, of which most tests need one, and one edge. `sick` are addresses whose processes answer 500.
+
+    `engine` is that of the first node; `engines` has all of them, by node.
+    """
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))  # rows get some of their times from the database
+    nodes: tuple[str, ...] = ("n1",)
     engine: FakeEngine = field(init=False)
+    engines: dict[str, FakeEngine] = field(init=False)
     etcd: FakeEtcd = field(init=False)
     sick: set[str] = field(default_factory=set)
     sick_digests: set[str] = field(default_factory=set)
@@ -48,10 +54,20 @@ class Sim:
     edge_alive: bool = True
 
     def __post_init__(self) -> None:
-        capacity = Resources(cpu=8000, memory=16 << 30, disk=100 << 30)
-        self.engine = FakeEngine(settings.BERTH_INSTALLATION, images={DIGEST}, capacity=capacity)
+        self.engines = {}
+        for name in self.nodes:
+            self.join(name)
+        self.engine = self.engines[self.nodes[0]]
         self.etcd = FakeEtcd()
-        self.world = World(lambda node: self.engine, self.etcd, lambda: self.now, KeptCluster())
+        self.world = World(self.engines.__getitem__, self.etcd, lambda: self.now, KeptCluster())
+
+    def join(self, node: str, cpu: int = 8000) -> None:
+        """Another engine; its node is the caller's to make."""
+        capacity = Resources(cpu=cpu, memory=16 << 30, disk=100 << 30)
+        self.engines[node] = FakeEngine(settings.BERTH_INSTALLATION, name=node, images={DIGEST}, capacity=capacity)
+
+    def records(self) -> list[Record]:
+        return [record for engine in self.engines.values() for record in engine.records.values()]
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -94,16 +110,18 @@ class Sim:
         } & self.serving()
 
     def serving(self) -> set[str]:
-        up = [record for record in self.engine.records.values() if record.shown.process is Process.RUNNING]
+        up = [record for record in self.records() if record.shown.process is Process.RUNNING]
         well = (record for record in up if record.spec.digest not in self.sick_digests)
         return {record.shown.address for record in well} - self.sick
 
     def observe(self) -> None:
-        inspection.check_node("n1", self.engine, self.now)
+        for name, engine in self.engines.items():
+            inspection.check_node(name, engine, self.now)
 
     def round(self) -> None:
         """One look of everyone at everything."""
         self.observe()
+        relocation.drain(self.world)
         for app_id in list(App.objects.values_list("id", flat=True)):
             reconciler.reconcile(app_id, self.world)
         self.edge_looks()
@@ -120,7 +138,8 @@ class Sim:
     def fingerprint(self) -> object:
         rows = list(Instance.objects.order_by("id").values_list("id", "state", "process"))
         apps = list(App.objects.order_by("id").values_list("id", "release_id", "settled", "status"))
-        return rows, apps, len(self.engine.history)
+        marks = list(Instance.objects.exclude(relocate="").order_by("id").values_list("id", "relocate"))
+        return rows, apps, marks, [len(engine.history) for engine in self.engines.values()]
 
     # ---- what is there that Berth did not make
 
@@ -160,7 +179,7 @@ class Sim:
                 assert getattr(node, f"reserved_{figure}") == held
                 assert held <= getattr(node, f"capacity_{figure}")
             assert node.reserved_instances == len(present)
-        labels = [record.spec.labels for record in self.engine.records.values()]
+        labels = [record.spec.labels for record in self.records()]
         made = [(each.app_id, each.generation) for each in labels]
         assert len(made) == len(set(made)), "an instance has two containers"
         healthy = set(Instance.objects.filter(state=State.HEALTHY).values_list("healthy_at", flat=True))
@@ -170,7 +189,7 @@ class Sim:
         """After convergence nothing is left that belongs to nothing."""
         self.check_always()
         present = {(i.app_id, i.generation) for i in Instance.objects.filter(gone_at=None)}
-        containers = self.engine.containers()
+        containers = [container for engine in self.engines.values() for container in engine.containers()]
         assert {(c.labels.app_id, c.labels.generation) for c in containers} == present
         assert all(c.process is Process.RUNNING for c in containers)
         names = set(App.objects.values_list("group__name", "name"))
@@ -181,6 +200,8 @@ class Sim:
             assert rows.count() == wanted
             assert {i.address for i in rows} == self.routed(app)
             assert {i.slot for i in rows} == set(range(wanted))
+            assert not rows.exclude(relocate="").exists()
+            assert not rows.filter(node__draining=True).exists()
 
 
 @contextlib.contextmanager
