@@ -90,7 +90,8 @@ def touches_more(remedy, constraints):
         return True
     labels = {one.label for one in (*constraints.at_most, *constraints.affinities)}
     relabelled = any(label in remedy for label in labels - {"node"}) and " on node " in remedy
-    return relabelled or (constraints.skews and re.search("ready|kept|required|==|!=|zone|among|toleration|whole", remedy))
+    places = "ready|kept|required|==|!=|zone|among|toleration|whole"
+    return relabelled or (constraints.skews and re.search(places, remedy))
 
 
 def test_less_would_not_be_enough():
