@@ -277,10 +277,11 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
     now = world.now()
     word, reason = progress.status(app, plan)
     if explanation is not None:
-        reason = because("awaiting_placement", explanation=explanation["summary"])
+        reason = waits = because("awaiting_placement", explanation=explanation["summary"])
     settled = plan.idle and not plan.wait
+    waits = plan.wait[0].reason if plan.wait else None
     outcome.status(app, word, reason, settled=settled, explanation=explanation)
-    outcome.progress(app, progress.steps(app), now)
+    outcome.progress(app, progress.steps(app), waits, explanation, now)
     if plan.outcome:
         outcome.end(app, plan.outcome, now)
     if app.deleting and not app.instances:

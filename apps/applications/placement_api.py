@@ -14,6 +14,7 @@ from apps.applications.permissions import get_app
 from apps.errors import NotFound
 from apps.placement.api import ProfileSerializer
 from apps.rest.cursors import PARAMETERS, limit_of, next_page, read_cursor
+from apps.rest.serializers import ShortageSerializer
 from apps.rest.views import Resource
 
 if TYPE_CHECKING:
@@ -41,17 +42,6 @@ class NodeReportSerializer(serializers.Serializer):
     total = serializers.IntegerField(help_text="The sum of all points by their weights: of nodes that fit, most wins")
     verdicts = VerdictSerializer(many=True)
     scores = PointsSerializer(many=True)
-
-
-class ShortageSerializer(serializers.Serializer):
-    """One reason against, over all nodes; there are some where no node would take one more instance."""
-
-    filter = serializers.CharField()
-    subject = serializers.CharField()
-    nodes = serializers.IntegerField(help_text="Nodes on which it holds")
-    alone = serializers.IntegerField(help_text="Nodes on which nothing else stands in the way")
-    detail = serializers.CharField()
-    remedy = serializers.CharField(help_text="The smallest change of this sort by which one more would fit, or empty")
 
 
 class PlacementSerializer(serializers.Serializer):

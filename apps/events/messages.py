@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from apps.panel.explained import explained
 from scheduler.reasons import TEMPLATES, Reason
 
 MESSAGES: Mapping[str, str] = {
@@ -114,4 +115,7 @@ def reason_text(reason: Reason | Mapping[str, Any] | None) -> str:
     if not reason:
         return ""
     stored = reason.as_dict() if isinstance(reason, Reason) else reason
-    return _(TEMPLATES.get(stored["code"], stored["code"])) % _Params(stored.get("params", {}))
+    params = stored.get("params", {})
+    if stored["code"] == "awaiting_placement" and "explanation" in params:
+        return explained(params["explanation"])  # which says it all
+    return _(TEMPLATES.get(stored["code"], stored["code"])) % _Params(params)

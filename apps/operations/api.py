@@ -19,7 +19,7 @@ from apps.operations.models import Operation
 from apps.operations.permissions import get_operation, visible_operations
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
 from apps.rest.filters import filtered
-from apps.rest.serializers import NoBody, Reason
+from apps.rest.serializers import NoBody, Reason, ShortageSerializer
 from apps.rest.views import Resource
 from scheduler.model import OperationKind, OperationStatus
 
@@ -31,11 +31,17 @@ class StepSerializer(serializers.Serializer):
     """One step; `done` of `of` instances have taken it."""
 
     name = serializers.CharField()
-    status = serializers.CharField()
+    status = serializers.CharField(help_text="waiting, running, done, failed, unfinished or skipped")
     done = serializers.IntegerField()
     of = serializers.IntegerField()
     started_at = serializers.CharField(allow_null=True)
     ended_at = serializers.CharField(allow_null=True)
+
+
+class WaitsForSerializer(Reason):
+    """What an operation that is under way waits for."""
+
+    shortages = ShortageSerializer(many=True, default=(), help_text="Why no node fits, if it waits for room")
 
 
 class OperationErrorSerializer(serializers.Serializer):
@@ -57,6 +63,7 @@ class OperationSerializer(serializers.Serializer):
     app = serializers.CharField(source="app_name")
     release = serializers.IntegerField(allow_null=True, help_text="The release that it made")
     steps = StepSerializer(many=True)
+    waits_for = WaitsForSerializer(allow_null=True)
     error = OperationErrorSerializer(allow_null=True)
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
     created_at = serializers.DateTimeField()

@@ -15,8 +15,9 @@ class Operation(models.Model):
     """One change request: its steps, progress and outcome.
 
     Names are kept beside the keys, since the history outlives the app. `steps` is a list of
-    `{"name", "status", "started_at", "ended_at", "done", "of", "reason"}` in order; `error`, for one that failed, is
-    `{"step", "reason", "verdict", "logs"}`.
+    `{"name", "status", "started_at", "ended_at", "done", "of"}` in order; `error`, for one that failed, is
+    `{"step", "reason", "instance", "exit_code", "probes", "logs"}`. While it is under way, `waits_for` is a reason as a
+    dict, with the placement's `shortages` where it is room.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -31,6 +32,7 @@ class Operation(models.Model):
     release = models.PositiveIntegerField(null=True)  # the release number that it made, if it made one
     steps = models.JSONField(default=list)
     error = models.JSONField(null=True)
+    waits_for = models.JSONField(null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

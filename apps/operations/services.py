@@ -13,6 +13,7 @@ from apps.applications.models import App
 from apps.errors import Conflict
 from apps.events import services as events
 from apps.operations.models import ACTIVE, Operation
+from apps.operations.steps import close
 from scheduler import wake
 from scheduler.model import OperationKind, OperationStatus
 
@@ -41,9 +42,17 @@ def nothing_to_do(actor: User | None, app: App, kind: OperationKind) -> Operatio
 
 
 def end(operation: Operation, status: OperationStatus, *, actor: User | None = None) -> None:
-    """Note that a request ended an operation before the loop did: superseded, or cancelled."""
-    operation.status, operation.ended_at = status, timezone.now()
-    operation.save(update_fields=["status", "ended_at"])
+    """End an operation before the loop does: superseded, or cancelled. Nothing if the loop was faster.
+
+    Call it in a transaction.
+    """
+    found = Operation.objects.select_for_update(no_key=True, of=("self",)).get(pk=operation.pk)
+    if found.ended:
+        return
+    now = timezone.now()
+    operation.status, operation.ended_at, operation.waits_for = status, now, None
+    operation.steps = close(found.steps, status, now)
+    operation.save(update_fields=["status", "ended_at", "steps", "waits_for"])
     events.record(f"operation.{status}", actor=actor, app=operation.app, operation=operation)
 
 

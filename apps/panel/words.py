@@ -112,4 +112,6 @@ STEP_STATUSES: Mapping[str, tuple[Promise, str]] = {
     "running": (_("running"), "busy"),
     "done": (_("done"), "good"),
     "failed": (_("failed"), "bad"),
+    "unfinished": (_("unfinished"), "quiet"),
+    "skipped": (_("skipped"), "quiet"),
 }

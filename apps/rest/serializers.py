@@ -123,6 +123,17 @@ class Reason(serializers.Serializer):
         return reason_text(reason)
 
 
+class ShortageSerializer(serializers.Serializer):
+    """One reason against, over all nodes; there are some where no node would take one more instance."""
+
+    filter = serializers.CharField()
+    subject = serializers.CharField()
+    nodes = serializers.IntegerField(help_text="Nodes on which it holds")
+    alone = serializers.IntegerField(help_text="Nodes on which nothing else stands in the way")
+    detail = serializers.CharField()
+    remedy = serializers.CharField(help_text="The smallest change of this sort by which one more would fit, or empty")
+
+
 class ProblemError(serializers.Serializer):
     field = serializers.CharField(help_text="Its path, such as `routes[0].host`")
     code = serializers.CharField()

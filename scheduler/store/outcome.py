@@ -14,6 +14,7 @@ from apps.applications.models import App, Instance, Release
 from apps.errors import Problem
 from apps.events.services import record
 from apps.operations.models import ACTIVE, Operation
+from apps.operations.steps import close
 from apps.panel.live import announce
 from scheduler.diff import Outcome
 from scheduler.model import AppState, AppStatus, OperationStatus
@@ -36,8 +37,13 @@ def status(
     announce(f"app.{app.id}", f"group.{row.group_id}")
 
 
-def progress(app: AppState, steps: Sequence[Step], now: datetime) -> None:
-    """Bring the steps of the operation under way up to date; times are kept from when they were first seen."""
+def progress(
+    app: AppState, steps: Sequence[Step], waits: Reason | None, explanation: dict[str, Any] | None, now: datetime
+) -> None:
+    """Bring the operation under way up to date; times of its steps are kept from when they were first seen.
+
+    `waits` is what it waits for, `explanation` the placement's where that is room.
+    """
     if app.operation is None:
         return
     row = Operation.objects.filter(id=app.operation.id, status__in=ACTIVE).first()
@@ -45,12 +51,19 @@ def progress(app: AppState, steps: Sequence[Step], now: datetime) -> None:
         return
     before = {step["name"]: step for step in row.steps}
     after = [_timed(step, before.get(step.name, {}), now) for step in steps]
-    if after == row.steps and row.status == OperationStatus.RUNNING:
+    waits_for = _waits_for(waits, explanation)
+    if after == row.steps and row.status == OperationStatus.RUNNING and waits_for == row.waits_for:
         return
     Operation.objects.filter(id=row.id, status__in=ACTIVE).update(
-        steps=after, status=OperationStatus.RUNNING, started_at=row.started_at or now
+        steps=after, status=OperationStatus.RUNNING, started_at=row.started_at or now, waits_for=waits_for
     )
     announce(f"operation.{row.id.hex}", f"app.{app.id}")
+
+
+def _waits_for(waits: Reason | None, explanation: dict[str, Any] | None) -> dict[str, Any] | None:
+    if waits is None:
+        return None
+    return waits.as_dict() | ({} if explanation is None else {"shortages": explanation.get("shortages", [])})
 
 
 def _timed(step: Step, before: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -80,8 +93,9 @@ def end(app: AppState, outcome: Outcome, now: datetime) -> None:
             status = OperationStatus.FAILED
         if status is not OperationStatus.SUCCEEDED:
             error = _evidence(app, outcome)
-        steps = [_ended(step, outcome.step, status, now) for step in row.steps]
-        Operation.objects.filter(id=row.id).update(status=status, error=error, ended_at=now, steps=steps)
+        steps = close(row.steps, status, now, outcome.step)
+        ended = {"status": status, "error": error, "ended_at": now, "steps": steps, "waits_for": None}
+        Operation.objects.filter(id=row.id).update(**ended)
         if status is OperationStatus.SUCCEEDED and app.running and not app.deleting:
             good = Release.objects.filter(app_id=app.id, number=app.release.number).first()
             App.objects.filter(id=app.id).update(last_good=good)
@@ -95,15 +109,6 @@ def _still_wanted(app: AppState) -> bool:
     """Whether what the pass decided from is what is wanted now."""
     rows = App.objects.filter(id=app.id, running=app.running, deleting=app.deleting)
     return rows.filter(release__number=app.release.number).exists()
-
-
-def _ended(step: dict[str, Any], failed: str, status: OperationStatus, now: datetime) -> dict[str, Any]:
-    if status is OperationStatus.SUCCEEDED and not step["ended_at"]:
-        started = step["started_at"] or now.isoformat()
-        return {**step, "status": "done", "done": step["of"], "started_at": started, "ended_at": now.isoformat()}
-    if status is not OperationStatus.SUCCEEDED and step["name"] == failed:
-        return {**step, "status": "failed", "ended_at": now.isoformat()}
-    return step
 
 
 def _evidence(app: AppState, outcome: Outcome) -> dict[str, Any]:

@@ -168,4 +168,4 @@ def test_a_pending_app_says_why(people: SimpleNamespace, instance: Instance) -> 
     App.objects.update(explanation=explanation, status_reason=reason)
     shown = Api(people.viewer).get("/groups/shop/apps/web").json()
     assert shown["explanation"] == explanation
-    assert shown["status_reason"]["message"] == "no node fits: memory"
+    assert shown["status_reason"]["message"] == "memory"

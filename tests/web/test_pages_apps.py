@@ -332,7 +332,7 @@ def test_a_failed_operation_shows_its_step_verdict_and_last_lines(maya: Client, 
 
 def test_a_pending_app_says_what_each_node_lacks_and_what_would_help(maya: Client, berth: Seed) -> None:
     text = maya.get(reverse("app", args=["data", "warehouse"])).text
-    assert "none of 4 nodes fits" in text
+    assert "no node of 4 fits" in text
     assert "memory: needs 48 GiB, 12 GiB free of 31 GiB" in text
     assert "needs disk == ssd, it has no label disk" in text
     assert "1 more node with" in text

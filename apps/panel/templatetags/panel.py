@@ -158,9 +158,7 @@ def bar(label: str, used: int, limit: int, unit: str = "") -> Mapping[str, Any]:
 
 @register.filter
 def reason(stored: Mapping[str, Any] | None) -> str:
-    """The sentence of a reason. Of a placement's it is the explanation itself, which says it all."""
-    if stored and stored["code"] == "awaiting_placement":
-        return explained(stored["params"]["explanation"])
+    """The sentence of a reason."""
     return reason_text(stored)
 
 
