@@ -57,6 +57,9 @@ class Config:
     secret_key: str  # BERTH_SECRET_KEY; made at the first start
     env_keys: tuple[str, ...]  # BERTH_ENV_KEYS: what environment values are encrypted with, newest first
     edge_keys: tuple[str, ...]  # BERTH_EDGE_KEYS: what certificates are sealed with for the edges, newest first
+    keep_events: int  # BERTH_KEEP_EVENTS: days
+    keep_operations: int  # BERTH_KEEP_OPERATIONS: days after their end; the newest of each app are kept
+    keep_releases: int  # BERTH_KEEP_RELEASES: of each app; those in use are kept besides
     acme_directory: str  # BERTH_ACME_DIRECTORY: URL of the certificate authority
     acme_email: str  # BERTH_ACME_EMAIL: whom it writes to; empty: nobody
     acme_ca: str  # BERTH_ACME_CA: file with what its own certificate is checked against; empty: the usual
@@ -142,6 +145,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Config:
         secret_key=_secret_key(value, secrets),
         env_keys=value.fernet_keys("BERTH_ENV_KEYS", secrets / "env-keys"),
         edge_keys=value.fernet_keys("BERTH_EDGE_KEYS", secrets / "edge-keys"),
+        keep_events=value.whole("BERTH_KEEP_EVENTS", 90, 1, 36500),
+        keep_operations=value.whole("BERTH_KEEP_OPERATIONS", 90, 1, 36500),
+        keep_releases=value.whole("BERTH_KEEP_RELEASES", 50, 1, 100_000),
         acme_directory=value.url("BERTH_ACME_DIRECTORY", LETS_ENCRYPT, "https", lacks=_host_lacks) or LETS_ENCRYPT,
         acme_email=value.text("BERTH_ACME_EMAIL", "", r"[^\s,@]+@[^\s,@]+", "an address like ops@example.com"),
         acme_ca=value.file("BERTH_ACME_CA"),

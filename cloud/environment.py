@@ -118,6 +118,13 @@ class Reader:
     def switch(self, name: str) -> bool:
         return self.text(name, "0", "0|1|true|false", "1 or 0").lower() in ("1", "true")
 
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        expected = f"a whole number from {low} to {high} like {default}"
+        value = self.text(name, str(default), r"[0-9]{1,9}", expected)
+        if not low <= int(value) <= high:
+            raise ConfigError(f"{name}: expected {expected}, got {value!r}")
+        return int(value)
+
     def names(self, name: str, *default: str) -> tuple[str, ...]:
         """A list with commas between."""
         given = tuple(part.strip() for part in self.given(name).split(",") if part.strip())

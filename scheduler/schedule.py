@@ -6,6 +6,7 @@ SWEEP_UNSETTLED = "scheduler.sweep_unsettled"
 SWEEP_ALL = "scheduler.sweep_all"
 SWEEP_NODES = "scheduler.sweep_nodes"
 SWEEP_CERTIFICATES = "scheduler.sweep_certificates"
+PRUNE = "scheduler.prune"
 
 REBALANCE = "scheduler.rebalance"
 
@@ -16,4 +17,5 @@ SCHEDULE = {
     "certificates": {"task": SWEEP_CERTIFICATES, "schedule": 10.0},
     "rebalancing": {"task": REBALANCE, "schedule": 60.0, "args": (False,)},
     "all apps": {"task": SWEEP_ALL, "schedule": 60.0},
+    "history": {"task": PRUNE, "schedule": 600.0},
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import structlog
 from celery import shared_task
 from celery.signals import worker_ready
 
 from scheduler import certificates, completeness, inspection, reconciler, relocation, wake
 from scheduler.engine.base import EngineError
-from scheduler.schedule import SWEEP_ALL, SWEEP_CERTIFICATES, SWEEP_NODES, SWEEP_UNSETTLED
-from scheduler.store import reading, runner, sweeping
+from scheduler.schedule import PRUNE, SWEEP_ALL, SWEEP_CERTIFICATES, SWEEP_NODES, SWEEP_UNSETTLED
+from scheduler.store import reading, retention, runner, sweeping
 from scheduler.world import the_world
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name=wake.RECONCILE)
@@ -64,11 +67,18 @@ def rebalance(asked: bool) -> None:
 
 @shared_task(name=SWEEP_ALL)
 def sweep_all() -> None:
-    """Every app, the keys that belong to none, and history that is old enough."""
+    """Every app, and the keys that belong to none."""
     for app_id in sweeping.everyone():
         wake.reconcile(app_id)
-    sweeping.prune()
     completeness.clear(the_world().etcd)
+
+
+@shared_task(name=PRUNE)
+def prune() -> None:
+    """History that is old enough."""
+    deleted = {kind: count for kind, count in retention.prune(the_world().now()).items() if count}
+    if deleted:
+        log.info("history_pruned", **deleted)
 
 
 @shared_task(name=wake.CERTIFICATES)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.utils import timezone
-
 from apps.applications.models import App, Instance
 from apps.groups.models import Group
 from apps.nodes.models import Node
 from scheduler.lifecycle import State
-
-KEEP_INSTANCES = timedelta(days=7)  # how long the rows of instances that are gone are kept as history
 
 
 def unsettled() -> list[int]:
@@ -53,12 +47,6 @@ def served_apps() -> dict[tuple[str, str], int]:
 def node_urls() -> dict[str, str]:
     """Every node's name and the URL of its engine."""
     return dict(Node.objects.values_list("name", "engine_url"))
-
-
-def prune() -> int:
-    """Delete the rows of instances that have been gone for long; returns how many."""
-    old = Instance.objects.filter(gone_at__lt=timezone.now() - KEEP_INSTANCES)
-    return old.delete()[0]
 
 
 def group_names() -> set[str]:
