@@ -276,10 +276,10 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
         return  # its keys are still there, and etcd is away: `_publish` has set when to look again
     now = world.now()
     word, reason = progress.status(app, plan)
+    waits = plan.wait[0].reason if plan.wait else None
     if explanation is not None:
         reason = waits = because("awaiting_placement", explanation=explanation["summary"])
     settled = plan.idle and not plan.wait
-    waits = plan.wait[0].reason if plan.wait else None
     outcome.status(app, word, reason, settled=settled, explanation=explanation)
     outcome.progress(app, progress.steps(app), waits, explanation, now)
     if plan.outcome:
