@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 # Variables of this form that are no settings: what the supervisor hands its children.
-INTERNAL = frozenset({"BERTH_READY_FD", "BERTH_NURSERY_FD"})
+INTERNAL = frozenset({"BERTH_READY_FD", "BERTH_NURSERY_FD", "BERTH_HEARTBEAT"})
 OURS = "BERTH_"
 
 HOST = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?"

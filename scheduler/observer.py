@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections
 
+from cloud import heartbeat
 from scheduler import completeness, discovery, inspection, wake
 from scheduler.engine.base import EngineError, EngineEvent, Events
 from scheduler.etcd import Changes, Snapshot
@@ -41,6 +42,7 @@ def main() -> None:
     watchers: dict[str, NodeWatcher] = {}
     while True:
         _guarded(_match_nodes, watchers)
+        heartbeat.beat()
         if stop.wait(NODES_EVERY):
             break
     for watcher in watchers.values():

@@ -5,11 +5,21 @@ What is due is computed anew at each start, so there is no schedule file to brea
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery.apps.beat import Beat
+from celery.beat import Scheduler
 from celery.signals import beat_init
 
-from cloud import config, logs, ready
+from cloud import config, heartbeat, logs, ready
 from cloud.celery import app
+
+
+class BeatingScheduler(Scheduler):
+    def tick(self, *arguments: Any, **named: Any) -> Any:
+        """Send what is due; returns the seconds until more is."""
+        heartbeat.beat()
+        return super().tick(*arguments, **named)
 
 
 class LightBeat(Beat):
@@ -21,5 +31,5 @@ class LightBeat(Beat):
 def main(_arguments: list[str]) -> int:
     logs.configure(config.read().log_level)
     beat_init.connect(ready.tell, weak=False)
-    LightBeat(app=app, scheduler_cls="celery.beat:Scheduler", loglevel="INFO", quiet=True).run()
+    LightBeat(app=app, scheduler_cls=BeatingScheduler, loglevel="INFO", quiet=True).run()
     return 0

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from cloud.ready import VARIABLE
-from cloud.supervisor import kernel
+from cloud.supervisor import kernel, liveness
 from cloud.supervisor.identity import Identity
 from cloud.supervisor.specs import ROOT, Spec, environment
 from cloud.supervisor.supervised import State, Supervised, Tell
 
 LOOK_EVERY = 0.02  # seconds between looks from outside while it starts
+ALIVE_EVERY = 10.0  # seconds between looks at whether it does anything, once it is ready
+HUNG = 30.0  # seconds after which one that does nothing is ended, to be started again
 
 
 class Running(Protocol):
@@ -54,6 +56,8 @@ class Child(Supervised):
         self._process: Running | None = None
         self._pidfd = -1
         self._ready_fd = -1
+        self._look_due = 0.0  # monotonic: when to look whether it does anything
+        self._silent_since: float | None = None  # monotonic
 
     @property
     def descriptors(self) -> list[int]:
@@ -61,7 +65,9 @@ class Child(Supervised):
 
     def start(self, now: float) -> None:
         """Start it; one that cannot even be started counts as one that ended."""
-        self.began = now
+        self.began, self._silent_since = now, None
+        if self.spec.heartbeat is not None:
+            self.spec.heartbeat.unlink(missing_ok=True)
         read, write = os.pipe() if self.spec.ready is None else (-1, -1)
         try:
             with self.log.open("ab") as out:
@@ -107,7 +113,11 @@ class Child(Supervised):
             self._ended(code, now)
         elif self.state is State.STARTING and self._looks_ready():
             self._close_ready()
+            self._look_due = now + ALIVE_EVERY
             self.enter(State.READY)
+        elif self.state is State.READY and now >= self._look_due:
+            self._look_due = now + ALIVE_EVERY
+            self._end_if_hung(now)
         elif self.state is State.WAITING and now >= self.due:
             self.restarts += 1
             self.start(now)
@@ -124,9 +134,9 @@ class Child(Supervised):
         """Seconds until `tick` has something to do that no descriptor announces; None: never."""
         if self.state is State.STARTING and self.spec.ready is not None:
             return LOOK_EVERY
-        if self.state in (State.READY, State.STOPPED):
+        if self.state is State.STOPPED:
             return None
-        return max(0.0, self.due - now)
+        return max(0.0, (self._look_due if self.state is State.READY else self.due) - now)
 
     def stop(self, now: float) -> None:
         """Ask it to end, and do not start it again."""
@@ -156,6 +166,20 @@ class Child(Supervised):
         if not said:  # closed without a word: it is about to end, and its end is what counts
             self._close_ready()
         return bool(said)
+
+    def _end_if_hung(self, now: float) -> None:
+        """End it when it has done nothing for long, whatever the cause; that it ended has it started again."""
+        assert self.identity is not None  # noqa: S101 - it is ready
+        trouble = liveness.trouble(self.spec, self.identity, self.since)
+        if not trouble or (self.spec.helpless and not self.identity.suspended):
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = now
+            self.tell(self.name, trouble)
+        elif now - self._silent_since >= HUNG:
+            self.tell(self.name, f"still does nothing after {HUNG:.0f} s: ended")
+            self._silent_since = now
+            self._kill()
 
     def _ended(self, code: int, now: float) -> None:
         os.close(self._pidfd)

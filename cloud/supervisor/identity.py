@@ -38,6 +38,15 @@ class Identity:
     def alive(self) -> bool:
         return self == Identity.of(self.pid)
 
+    @property
+    def suspended(self) -> bool:
+        """Whether a signal has stopped it, so that it does nothing until another lets it go on."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return stat.rpartition(")")[2].split()[0] == "T"
+
     def signal(self, number: int) -> None:
         """Send a signal; a process that is gone is left in peace."""
         if self.alive:

@@ -6,22 +6,23 @@ import socket
 from pathlib import Path
 
 TIMEOUT = 0.3
+PATIENCE = 1.0  # for whoever has to answer, under load too
 
 Address = tuple[str, int] | Path
 
 
-def _connect(address: Address) -> socket.socket:
+def _connect(address: Address, timeout: float = TIMEOUT) -> socket.socket:
     """Raises OSError when nothing listens."""
     if isinstance(address, Path):
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(TIMEOUT)
+        connection.settimeout(timeout)
         try:
             connection.connect(str(address))
         except OSError:
             connection.close()
             raise
         return connection
-    return socket.create_connection(address, TIMEOUT)
+    return socket.create_connection(address, timeout)
 
 
 def listens(address: Address) -> bool:
@@ -41,3 +42,23 @@ def answers(address: Address, path: str, host: str = "localhost") -> bool:
             return connection.recv(64).split(b" ")[1:2] == [b"200"]
     except OSError:
         return False
+
+
+def speaks(address: Address, path: str = "/", host: str = "localhost") -> bool:
+    """Whether an HTTP GET is answered, with whatever: a process that is stopped still has its connections accepted."""
+    return _says(address, f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").startswith(b"HTTP/")
+
+
+def pings(address: Address) -> bool:
+    """Whether a Redis answers; one that wants a password first does, too."""
+    return _says(address, "PING\r\n").startswith((b"+PONG", b"-"))
+
+
+def _says(address: Address, request: str) -> bytes:
+    """The beginning of an answer; nothing when there is none in time."""
+    try:
+        with _connect(address, PATIENCE) as connection:
+            connection.sendall(request.encode())
+            return connection.recv(64)
+    except OSError:
+        return b""

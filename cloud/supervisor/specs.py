@@ -6,14 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from cloud import embedded
+from cloud import embedded, heartbeat
 from cloud.config import Config
-from cloud.supervisor.probes import answers, listens
+from cloud.supervisor.probes import answers, listens, pings, speaks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
+STATIC = "/static/icon.svg"  # which the panel serves without asking the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Spec:
     grace: float = 10.0  # seconds between the request to end and the kill
     patience: float = 60.0  # seconds that it may take to become ready
     forked: bool = False  # `manage.py NAME` does the same: the nursery can fork it
+    alive: Callable[[], bool] | None = None  # whether it answers at all, well or not
+    heartbeat: Path | None = None  # what it touches as its loop turns (`cloud.heartbeat`)
+    helpless: bool = False  # what it waits for when its loop does not turn is not its own: a new start is no help
 
 
 def services(config: Config) -> list[Spec]:
@@ -37,17 +42,20 @@ def services(config: Config) -> list[Spec]:
         folder, socket = config.home / "redis", config.redis_socket
         folder.mkdir(exist_ok=True)
         argv = embedded.redis(folder, socket)
-        specs.append(Spec("redis", tuple(argv), lambda: listens(socket), address=str(socket)))
+        ready = partial(pings, socket)
+        specs.append(Spec("redis", tuple(argv), ready, address=str(socket), alive=ready))
     if not config.etcd:
         argv = embedded.etcd(config.home / "etcd", config.etcd_port, config.etcd_peer_port)
         etcd = config.etcd_address
-        specs.append(Spec("etcd", tuple(argv), lambda: answers(etcd, "/health"), address=joined(etcd)))
+        ready = partial(answers, etcd, "/health")
+        specs.append(Spec("etcd", tuple(argv), ready, address=joined(etcd), alive=partial(speaks, etcd)))
     if not config.registry:
         folder = config.home / "registry"
         folder.mkdir(exist_ok=True)
         argv, env = embedded.registry(folder, config.registry_port)
         at = ("127.0.0.1", config.registry_port)
-        specs.append(Spec("registry", tuple(argv), lambda: answers(at, "/v2/"), env, address=joined(at)))
+        ready = partial(answers, at, "/v2/")
+        specs.append(Spec("registry", tuple(argv), ready, env, address=joined(at), alive=partial(speaks, at)))
     return specs
 
 
@@ -58,7 +66,7 @@ def nursery() -> Spec:
 
 def processes(config: Config) -> list[Spec]:
     """Berth's own processes. All are stateless: any may be killed at any moment."""
-    panel = (loopback(config.bind), config.port)
+    run, panel = config.run, (loopback(config.bind), config.port)
     front = (loopback(config.http_bind), config.http_port)
     edge = (
         sys.executable, "-m", "scheduler.edge",
@@ -71,12 +79,25 @@ def processes(config: Config) -> list[Spec]:
         "--folder", str(config.home / "edge"),
     )  # fmt: skip
     return [
-        Spec("web", (*MANAGE, "web"), lambda: listens(panel), address=config.panel_url, forked=True),
-        Spec("worker", (*MANAGE, "worker"), grace=15, forked=True),
-        Spec("beat", (*MANAGE, "beat"), forked=True),
-        Spec("observer", (*MANAGE, "observer"), forked=True),
         Spec(
-            "edge", edge, lambda: listens(front), _edge_keys(config), address=f"{config.http_bind}:{config.http_port}"
+            "web",
+            (*MANAGE, "web"),
+            lambda: listens(panel),
+            address=config.panel_url,
+            forked=True,
+            alive=partial(speaks, panel, STATIC),
+        ),
+        # without Redis, neither has anything to do
+        Spec("worker", (*MANAGE, "worker"), grace=15, forked=True, heartbeat=run / "worker.alive", helpless=True),
+        Spec("beat", (*MANAGE, "beat"), forked=True, heartbeat=run / "beat.alive", helpless=True),
+        Spec("observer", (*MANAGE, "observer"), forked=True, heartbeat=run / "observer.alive"),
+        Spec(
+            "edge",
+            edge,
+            lambda: listens(front),
+            _edge_keys(config),
+            address=f"{config.http_bind}:{config.http_port}",
+            heartbeat=run / "edge.alive",
         ),
     ]
 
@@ -104,4 +125,5 @@ def environment(spec: Spec) -> dict[str, str]:
     thread pool would only cost.
     """
     small = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
-    return {**small, "PYTHONPATH": str(ROOT), **os.environ, **spec.env}
+    beats = {} if spec.heartbeat is None else {heartbeat.VARIABLE: str(spec.heartbeat)}
+    return {**small, "PYTHONPATH": str(ROOT), **os.environ, **beats, **spec.env}

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from cloud.config import Config
-from cloud.supervisor import engine, front, logfiles, record, specs
+from cloud.supervisor import engine, front, liveness, logfiles, record, specs
 from cloud.supervisor.identity import Identity, pss
-from cloud.supervisor.probes import Address, listens
+from cloud.supervisor.probes import Address, listens, pings, speaks
 from cloud.supervisor.specs import Spec
 from cloud.supervisor.supervised import State
 
@@ -61,7 +61,9 @@ def look(config: Config) -> View:
 
 def _supervisor(identity: Identity | None, last: dict[str, Any]) -> Line:
     if identity is not None:
-        return Line("supervisor", True, "ready", "", identity.pid, last["since"], memory=pss(identity.pid))
+        why = f"it was stopped by a signal; kill -CONT {identity.pid} lets it go on" if identity.suspended else ""
+        state = "silent" if why else "ready"
+        return Line("supervisor", not why, state, why, identity.pid, last["since"], memory=pss(identity.pid))
     killed = any(record.living(last, entry) for entry in last.get("processes", []) if entry["name"] != "dockerd")
     why = "it was killed; ./berth up ends what it has left and starts anew" if killed else "./berth up starts it"
     return Line("supervisor", False, "stopped", why)
@@ -79,8 +81,10 @@ def _line(spec: Spec, last: dict[str, Any], entry: dict[str, Any] | None, superv
     state, why = entry["state"], ""
     if state == State.READY and identity is None:
         state, why = "ended", "just now"
+    elif state == State.READY and identity is not None and (said := liveness.trouble(spec, identity, entry["since"])):
+        state, why = "silent", said
     elif state == State.READY and spec.ready is not None and not spec.ready():
-        state, why = "silent", f"it runs and does not answer at {spec.address}"
+        state, why = "silent", f"it runs and is not well at {spec.address}"
     elif state != State.READY:
         said = logfiles.tail(Path(entry["log"]), 1)
         why = ": ".join(part for part in (entry["last_exit"], said[:200]) if part)
@@ -127,7 +131,11 @@ def _haproxy(config: Config) -> Line:
     since = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + found[0].started / os.sysconf("SC_CLK_TCK")
     memory = sum(pss(identity.pid) for identity in found)
     address = f"{config.http_bind}:{config.http_port}"
-    return Line("haproxy", True, "ready", "", found[0].pid, since, memory=memory, address=address)
+    ok = speaks((specs.loopback(config.http_bind), config.http_port))
+    stopped = [f"kill -CONT {identity.pid}" for identity in found if identity.suspended]
+    hint = f", for it was stopped by a signal; {' and '.join(stopped)} lets it go on" if stopped else ""
+    why = "" if ok else f"it runs and does not answer at {address}{hint}"
+    return Line("haproxy", ok, "ready" if ok else "silent", why, found[0].pid, since, memory=memory, address=address)
 
 
 def _given(config: Config) -> list[Line]:
@@ -135,12 +143,13 @@ def _given(config: Config) -> list[Line]:
     lines = []
     for name, url in (("redis", config.redis_url), ("database", config.database_url)):
         if url and not url.startswith("sqlite"):
-            lines.append(_reached(name, url_address(url), re.sub(r"//[^/@]*@", "//", url)))
+            well = pings if url.startswith(("redis:", "unix:")) else listens
+            lines.append(_reached(name, well(url_address(url)), re.sub(r"//[^/@]*@", "//", url)))
     if config.etcd:
-        lines.append(_reached("etcd", config.etcd_address, config.etcd))
+        lines.append(_reached("etcd", speaks(config.etcd_address), config.etcd))
     if config.registry:
         host, _, port = config.registry.rpartition(":")
-        lines.append(_reached("registry", (host, int(port)), config.registry))
+        lines.append(_reached("registry", listens((host, int(port))), config.registry))
     return lines
 
 
@@ -156,6 +165,5 @@ def url_address(url: str) -> Address:
     return host or "127.0.0.1", int(port)
 
 
-def _reached(name: str, address: Address, shown: str) -> Line:
-    ok = listens(address)
+def _reached(name: str, ok: bool, shown: str) -> Line:
     return Line(name, ok, "given", "" if ok else f"nothing answers at {shown}", address=shown)

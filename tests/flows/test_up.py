@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
+from cloud.supervisor import front
 from cloud.supervisor.specs import ROOT
 from tests.flows.installation import Berth, get, installation, until_ready
 from tests.services import wait_until
@@ -121,6 +122,25 @@ def test_a_killed_process_is_back_and_that_is_said(berth: Berth, name: str) -> N
     assert f'"event": "ended by SIGKILL; starting it again in 0.5 s", "process": "{name}"' in berth.run(
         "logs", "supervisor"
     )
+    assert berth.app_answers() == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["web", "worker", "beat", "observer", "edge", "redis", "etcd", "registry", "nursery", "haproxy"]
+)
+def test_a_process_that_a_signal_stopped_is_not_called_ready(berth: Berth, name: str) -> None:
+    stopped = front.haproxies(berth.home) if name == "haproxy" else [berth.process(name)]
+    for one in stopped:
+        one.signal(signal.SIGSTOP)
+    try:
+        line = berth.status()[name]
+        assert (line["ok"], line["state"]) == (False, "silent")
+        assert f"kill -CONT {stopped[0].pid}" in line["why"]
+        assert "stopped by a signal" in berth.run("status", code=1)
+    finally:
+        for one in stopped:
+            one.signal(signal.SIGCONT)
+    until_ready(berth)
     assert berth.app_answers() == 200
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import task_postrun, worker_ready
 from django.core.management.base import BaseCommand
 
-from cloud import ready
+from cloud import heartbeat, ready
 from cloud.celery import app
 
 THREADS = 8  # more calls at once gain nothing from an engine on a small machine
@@ -17,6 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         worker_ready.connect(ready.tell, weak=False)
+        task_postrun.connect(heartbeat.beat, weak=False)  # beat sends tasks all the time
         worker = app.Worker(
             pool="threads",
             concurrency=THREADS,
