@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from scheduler import placement, world
+from scheduler import placement, relocation, world
 from scheduler.diff import diff
 from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
 from scheduler.model import AppState, Release, Spec
-from scheduler.placement import Explanation, Profile, Trial
-from scheduler.store import reading, running, sweeping
+from scheduler.placement import Explanation, Profile, Running, Trial
+from scheduler.store import reading, relocating, running, sweeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +165,29 @@ def _lines(instance_id: int, tail: int, *, follow: bool) -> LogLines:
         return world.the_world().engine(node).logs(container, tail=tail, follow=follow)
     except EngineError as error:
         raise LogsUnavailable(str(error)) from error
+
+
+MOST_HINDERED = 20  # apps that are explained
+
+
+def hindered(node: str) -> list[tuple[str, int, str]]:
+    """Which apps' instances cannot leave a node: app, how many, and why no other one takes them."""
+    cluster = world.cluster()
+    found: dict[str, list[Running]] = {}
+    for one in running.on(node):
+        found.setdefault(one.request.app, []).append(one)
+    waiting = relocating.waiting(node)
+    for app, ones in found.items():
+        profile = reading.profile(ones[0].request.group)
+        if app not in waiting and cluster.elsewhere(ones[0], profile) is None:
+            waiting[app] = len(ones), cluster.explain(ones[0].request, profile).summary()
+        if len(waiting) >= MOST_HINDERED:
+            break
+    return [(app, count, why) for app, (count, why) in sorted(waiting.items())][:MOST_HINDERED]
+
+
+def planned_moves(most: int) -> list[tuple[str, str, str, str, int]]:
+    """What would move for the better now: app, instance, source, target and gain, the best first."""
+    moves = relocation.plan(world.cluster(), most).moves
+    names = relocating.names([move.id for move in moves])
+    return [(move.app, names.get(move.id, ""), move.source, move.target, move.gain) for move in moves]

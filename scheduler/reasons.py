@@ -56,7 +56,6 @@ TEMPLATES: Mapping[str, str] = {
     "awaiting_stop": gettext_noop("waiting for its process to end"),
     "awaiting_surge": gettext_noop("waiting for a newer instance to become healthy first"),
     "awaiting_another": gettext_noop("waiting until another instance is healthy, for this one is the last"),
-    "making_room": gettext_noop("waiting until instances of lower priority have left %(node)s"),
     "awaiting_removal": gettext_noop("waiting until the instances before are gone"),
     "awaiting_switch": gettext_noop("waiting until all new instances are healthy, to move the traffic at once"),
     "standing_by": gettext_noop("instances of the release before stand by, to take the traffic back"),

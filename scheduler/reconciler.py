@@ -136,18 +136,21 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
             relocating.placed(app.id)  # what it still lacks is asked for anew
         if len(made) == len(plan.create):
             return None
-        if not made:
-            _make_room(app, request, profile, world, done)
-        return decision.explanation.as_dict()
+        explanation = decision.explanation.as_dict()
+        if not made and (node := _make_room(app, request, profile, world, done)):
+            explanation["summary"] += f", room is being made on {node}"
+        return explanation
     done.retry(now)
     return None
 
 
-def _make_room(app: AppState, request: Request, profile: Profile, world: World, done: Pass) -> None:
+def _make_room(app: AppState, request: Request, profile: Profile, world: World, done: Pass) -> str:
+    """Have what matters less leave a node for it; returns which, if any."""
     room = relocation.make_room(app, request, profile, world)
     done.busy |= room.again
     if room.due is not None:
         done.due = min(done.due, room.due) if done.due else room.due
+    return room.node
 
 
 class _Calls:

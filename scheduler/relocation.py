@@ -14,6 +14,7 @@ import structlog
 from scheduler.model import AppState, Relocate
 from scheduler.placement import Move, Profile, Request, preempt, rebalance
 from scheduler.store import reading, relocating, running
+from scheduler.store.cluster import KeptCluster
 from scheduler.world import World
 
 AT_ONCE = 10  # instances of one node that move at a time because of its drain
@@ -61,11 +62,11 @@ class Planned:
     complete: bool
 
 
-def plan(world: World, most: int) -> Planned:
+def plan(cluster: KeptCluster, most: int) -> Planned:
     """At most so many moves that are worth it, by the profile of each group; nothing is changed."""
     own = running.with_profile()
     parts: list[tuple[str | None, list[str]]] = [(None, own), *((group, []) for group in own)]
-    nodes = world.cluster.nodes()
+    nodes = cluster.nodes()
     moves: list[Move] = []
     left = MOST_LOOKED_AT
     for group, others in parts:
@@ -89,7 +90,7 @@ def rebalance_now(world: World, *, asked: bool) -> tuple[Move, ...]:
     room = policy.most - relocating.moving()
     if room <= 0 or not relocating.begin_period(now, now if asked else now - PERIOD):
         return ()
-    planned = plan(world, room)
+    planned = plan(world.cluster, room)
     if not planned.moves:
         relocating.balanced(fresh)
     begun = [move for move in planned.moves if relocating.mark([move.id], Relocate.REBALANCE, now)]

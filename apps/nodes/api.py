@@ -37,8 +37,11 @@ class NodeSerializer(serializers.Serializer):
     name = serializers.CharField()
     engine_url = serializers.CharField()
     state = serializers.ChoiceField(NodeState.choices)
-    problem = serializers.CharField(help_text="Why its engine cannot be used, empty when it can or was not looked at yet")
+    problem = serializers.CharField(
+        help_text="Why its engine cannot be used, empty when it can or was not looked at yet"
+    )
     cordoned = serializers.BooleanField()
+    draining = serializers.BooleanField()
     labels = serializers.DictField(child=serializers.CharField())
     taints = TaintSerializer(many=True, help_text="What keeps instances off that do not tolerate it")
     capacity = Amounts()

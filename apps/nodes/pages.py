@@ -17,6 +17,7 @@ from apps.errors import Conflict, Invalid
 from apps.events import pages as events
 from apps.groups.permissions import check_admin
 from apps.nodes import services
+from apps.nodes.drains import progress
 from apps.nodes.forms import EnrolForm, SettingsForm
 from apps.nodes.models import Node
 from apps.nodes.permissions import get_node
@@ -48,6 +49,7 @@ class NodePage(LivePage):
             "node": node,
             "instances": list(instances.select_related("app__group", "release").order_by("group", "app__name", "slot")),
             "events": events.recent(node.events.filter(group=None), RECENT),
+            "drain": progress(node) if node.draining else None,
         }
 
     def topics(self, context: Mapping[str, Any]) -> set[str]:
@@ -106,6 +108,21 @@ class Cordon(Action):
 
     def back(self, **kwargs: Any) -> str:
         return reverse("node", args=[kwargs["node"]])
+
+
+class Drain(Action):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        services.drain(request.user, get_node(request.user, kwargs["node"]))
+        return self.back(**kwargs)
+
+    def back(self, **kwargs: Any) -> str:
+        return reverse("node", args=[kwargs["node"]])
+
+
+class EndDrain(Drain):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        services.end_drain(request.user, get_node(request.user, kwargs["node"]))
+        return self.back(**kwargs)
 
 
 class RemoveNode(Action):

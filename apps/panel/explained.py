@@ -142,6 +142,7 @@ _SENTENCES = [
             r"room is being made here for a higher priority",
             gettext_noop("room is being made here for a higher priority"),
         ),
+        (r"room is being made on (?P<node>\S+)", gettext_noop("room is being made on %(node)s")),
         (r"(?P<nodes>\d+) kept for a higher priority", gettext_noop("%(nodes)s kept for a higher priority")),
         (r"node (?P<node>\S+) no longer kept", gettext_noop("node %(node)s no longer kept")),
         (

@@ -14,6 +14,7 @@ from apps.events import pages as events
 from apps.events.permissions import visible_events
 from apps.groups.pages import with_health
 from apps.groups.permissions import visible_groups
+from apps.nodes.models import NodeState
 from apps.nodes.permissions import visible_nodes
 from apps.operations.models import ACTIVE
 from apps.operations.permissions import visible_operations
@@ -35,7 +36,7 @@ class Overview(LivePage):
         return {
             "groups": groups,
             "nodes": nodes,
-            "ready": sum(node.reachable and not node.cordoned for node in nodes),
+            "ready": sum(node.state == NodeState.READY for node in nodes),
             "statuses": [(status.value, counts[status.value]) for status in AppStatus if counts.get(status.value)],
             "app_count": sum(counts.values()),
             "attention": list(with_health(apps.filter(status__in=ATTENTION))[:MOST]),

@@ -74,6 +74,8 @@ node = [
     path("settings", nodes.NodeSettings.as_view(), name="node-settings"),
     path("cordon", nodes.Cordon.as_view(), name="cordon"),
     path("uncordon", nodes.Cordon.as_view(cordoned=False), name="uncordon"),
+    path("drain", nodes.Drain.as_view(), name="drain"),
+    path("drain/end", nodes.EndDrain.as_view(), name="end-drain"),
     path("remove", nodes.RemoveNode.as_view(), name="remove-node"),
 ]
 
@@ -89,6 +91,8 @@ urlpatterns = [
     path("nodes/new", nodes.EnrolPage.as_view(), name="enrol"),
     path("nodes/<called:node>/", include(node)),
     path("placement/", placement.PlacementPage.as_view(), name="placement"),
+    path("placement/rebalance", placement.Rebalance.as_view(), name="rebalance"),
+    path("placement/rebalance/policy", placement.SetRebalancePolicy.as_view(), name="rebalance-policy"),
     path("placement/priorities/new", priorities.PriorityPage.as_view(), name="new-priority"),
     path("placement/priorities/<called:priority>", priorities.PriorityPage.as_view(), name="priority"),
     path("placement/priorities/<called:priority>/delete", priorities.DeletePriority.as_view(), name="delete-priority"),

@@ -10,9 +10,14 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from apps.panel.forms import PanelForm
-from apps.placement import services, words
+from apps.placement import rebalancing, services, words
 from apps.placement.models import CUSTOM
 from scheduler.placement.profiles import FILTER_NAMES, HEAVIEST, PHYSICS, PRESETS, SCORES, Profile
+
+
+class RebalanceForm(PanelForm):
+    most = forms.IntegerField(label=_("Moves a minute"), min_value=1, max_value=rebalancing.MOST)
+    enabled = forms.BooleanField(label=_("Move instances by itself"), required=False)
 
 
 class ProfileForm(PanelForm):

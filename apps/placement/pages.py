@@ -12,13 +12,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from apps.errors import Conflict, Invalid
+from apps.errors import Conflict, Invalid, invalid
 from apps.groups.models import Group
 from apps.groups.pages import group_context
 from apps.groups.permissions import check_admin, get_group
 from apps.panel.page import Action, Context, Page
-from apps.placement import services, words
-from apps.placement.forms import ProfileForm
+from apps.placement import rebalancing, services, words
+from apps.placement.forms import ProfileForm, RebalanceForm
 from apps.placement.models import PlacementProfile, PriorityClass
 from scheduler.placement.profiles import Profile
 
@@ -74,7 +74,33 @@ class PlacementPage(ProfilePage):
             "profile": services.cluster_profile(),
             "own": list(own),
             "priorities": list(classes.order_by("-value", "name")),
+            "rebalance": (policy := rebalancing.policy()),
+            "policy": RebalanceForm(initial={"enabled": policy.enabled, "most": policy.most}),
+            "under_way": rebalancing.under_way(),
+            "moves": rebalancing.plan() if "moves" in self.request.GET else None,
         }
+
+
+class Rebalance(Action):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        check_admin(request.user)
+        rebalancing.begin(request.user)
+        messages.success(request, _("What is better off elsewhere moves now."))
+        return self.back()
+
+    def back(self, **kwargs: Any) -> str:
+        return reverse("placement") + "#rebalance"
+
+
+class SetRebalancePolicy(Rebalance):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        check_admin(request.user)
+        form = RebalanceForm(request.POST)
+        if not form.is_valid():
+            raise invalid("most", "invalid", _("Say how many may move at once, as a whole number."))
+        rebalancing.set_policy(request.user, **form.cleaned_data)
+        messages.success(request, _("The rebalancing was changed."))
+        return self.back()
 
 
 class GroupPlacementPage(ProfilePage):

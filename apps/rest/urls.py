@@ -13,9 +13,11 @@ from apps.events import api as events
 from apps.fields import NAME_PATTERN
 from apps.groups import api as groups
 from apps.nodes import api as nodes
+from apps.nodes import drains_api as drains
 from apps.operations import api as operations
 from apps.placement import api as placement
 from apps.placement import priorities_api as priorities
+from apps.placement import rebalancing_api as rebalancing
 from apps.rest.docs import Docs
 from apps.rest.views import Unknown
 
@@ -92,10 +94,12 @@ urlpatterns = [
     path(f"{GROUP}/placement/profile", placement.GroupProfile.as_view(), name="group-profile"),
     path("placement/profile", placement.ClusterProfile.as_view(), name="profile"),
     path("placement/choices", placement.Choices.as_view(), name="choices"),
+    path("placement/rebalance", rebalancing.Rebalance.as_view(), name="rebalance"),
     path("priorities", priorities.Priorities.as_view(), name="priorities"),
     path("priorities/<name:priority>", priorities.PriorityDetail.as_view(), name="priority"),
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
+    path("nodes/<name:node>/drain", drains.Drain.as_view(), name="drain"),
     path("operations", operations.Operations.as_view(), name="operations"),
     path("operations/<uuid:id>", operations.OperationDetail.as_view(), name="operation"),
     path("operations/<uuid:id>/instances", applications.OperationInstances.as_view(), name="operation-instances"),

@@ -75,6 +75,8 @@ def gone(instance_id: int, now: datetime) -> None:
             changed_at=Now(),
         )
         _tell("instance.gone", row, Reason.from_dict(row.reason) if row.reason else None)
+        if row.node.draining:  # its page shows what is left
+            announce("nodes")
 
 
 def _tell(kind: str, row: Instance, reason: Reason | None) -> None:

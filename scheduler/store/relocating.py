@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from apps.applications.models import App, Instance
 from apps.events.services import record
 from apps.nodes.models import Node
+from apps.panel.live import announce
 from apps.placement.models import RebalancePolicy
 from scheduler import wake
 from scheduler.lifecycle import State
@@ -58,6 +59,7 @@ def mark(ids: Collection[int], why: Relocate, now: datetime, *, by: str = "", fo
         for row in rows:
             reason = because(REASONS[why], node=row.node.name)
             about = {"slot": row.slot, "generation": row.generation, "node": row.node.name}
+            announce("nodes")
             record("instance.relocating", app=row.app, group=row.group, reason=reason, **about)
         for app_id in {row.app_id for row in rows}:
             wake.reconcile(app_id)
@@ -83,6 +85,12 @@ def _tell_placement(nodes: Iterable[str]) -> None:
         Node.objects.filter(name=name).update(changed_at=Now())
 
 
+def names(ids: Collection[int]) -> dict[int, str]:
+    """What edges and people call these instances."""
+    rows = Instance.objects.filter(id__in=ids).values_list("id", "slot", "generation")
+    return {row_id: f"{slot}-{generation}" for row_id, slot, generation in rows}
+
+
 # ---- drains
 
 
@@ -96,6 +104,17 @@ def leaving(node: str) -> int:
     """How many instances of the node are leaving it because of its drain, but for those that wait for room."""
     rows = Instance.objects.filter(node__name=node, gone_at=None, relocate=Relocate.DRAIN)
     return rows.exclude(app__explanation__isnull=False, state__in=STAYING).count()
+
+
+def waiting(node: str) -> dict[str, tuple[int, str]]:
+    """By app, how many instances are to leave the node and wait for room elsewhere, and what the placement says."""
+    rows = Instance.objects.filter(node__name=node, gone_at=None, relocate=Relocate.DRAIN, state__in=STAYING)
+    found: dict[str, tuple[int, str]] = {}
+    columns = ("group__name", "app__name", "app__explanation")
+    for group, app, explanation in rows.exclude(app__explanation=None).values_list(*columns):
+        key = f"{group}/{app}"
+        found[key] = found.get(key, (0, ""))[0] + 1, explanation["summary"]
+    return found
 
 
 def drained(now: datetime) -> None:

@@ -67,7 +67,7 @@ def address(name: str, app: App, people: SimpleNamespace) -> str:
 
 def test_every_route_is_known_to_these_tests() -> None:
     assert len(OF_GROUP) > 15
-    assert FOR_ADMINS == ["choices", "node", "nodes", "profile", "user", "users"]
+    assert FOR_ADMINS == ["choices", "drain", "node", "nodes", "profile", "rebalance", "user", "users"]
 
 
 @pytest.mark.parametrize("name", OF_GROUP)
@@ -174,6 +174,12 @@ RIGHTS: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/groups?dry_run=1", {"name": "g", "quota": {"cpu": 1, "memory": 1, "instances": 1}}, {"admin"}),
     ("GET", "/nodes", None, {"admin"}),
     ("PATCH", "/nodes/n1?dry_run=1", {"cordoned": True}, {"admin"}),
+    ("GET", "/nodes/n1/drain", None, {"admin"}),
+    ("POST", "/nodes/n1/drain?dry_run=1", None, {"admin"}),
+    ("DELETE", "/nodes/n1/drain?dry_run=1", None, {"admin"}),
+    ("GET", "/placement/rebalance", None, {"admin"}),
+    ("PATCH", "/placement/rebalance?dry_run=1", {"enabled": False}, {"admin"}),
+    ("POST", "/placement/rebalance?dry_run=1", None, {"admin"}),
     ("GET", "/users", None, {"admin"}),
     ("PATCH", "/users/outsider?dry_run=1", {"password": "a-long-enough-one", "admin": True}, {"admin"}),
     ("DELETE", "/users/outsider?dry_run=1", None, {"admin"}),

@@ -244,6 +244,12 @@ def trial_figure(value: str) -> str:
     return str(placement.FIGURES[value])
 
 
+@register.filter
+def points(thousandths: int) -> str:
+    """What a score is or rises by, in points."""
+    return f"{thousandths / 1000:,.1f}"
+
+
 @register.simple_tag
 def route_url(route: Route) -> str:
     """Where an edge serves a route."""

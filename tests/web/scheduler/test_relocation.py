@@ -252,7 +252,7 @@ def test_after_a_node_has_joined_instances_move_there_one_a_time_of_an_app(group
 
 def test_the_plan_says_what_each_move_gains_and_changes_nothing(group):
     sim, _app = crowded(group)
-    [move] = relocation.plan(sim.world, 10).moves
+    [move] = relocation.plan(sim.world.cluster, 10).moves
     assert (move.app, move.source, move.target) == ("team/web", "n1", "n2")
     assert move.gain >= 2000
     assert not Instance.objects.exclude(relocate="").exists()
@@ -291,7 +291,7 @@ def test_what_cannot_move_without_a_gap_or_is_being_changed_stays(group, how):
         App.objects.update(priority_class=PriorityClass.objects.create(name="core", value=9, protected=True))
     else:
         Instance.objects.update(relocate="drain")
-    assert relocation.plan(sim.world, 10).moves == ()
+    assert relocation.plan(sim.world.cluster, 10).moves == ()
 
 
 def test_a_move_whose_target_has_been_filled_is_given_up(group):
