@@ -16,5 +16,13 @@ def marker(config: Config) -> Path:
     return config.home / "demo"
 
 
+def tags(config: Config) -> list[str]:
+    """What the demo's image was named when it was built; it may be in a registry that others use too."""
+    try:
+        return marker(config).read_text().split()
+    except FileNotFoundError:
+        return []
+
+
 def url(config: Config) -> str:
     return f"http://{HOST}:{config.http_port}/"

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from cloud import demo
 from cloud.config import Config
 from cloud.supervisor import engine, front, home
 
@@ -39,7 +40,8 @@ def clear_engine(url: str, config: Config) -> str:
     from scheduler.engine import clearing
 
     # nobody else can have pushed to the embedded registry; what lies in a given one may be anybody's
-    counted = clearing.clear(url, config.installation, "" if config.registry else config.registry_address)
+    registry = "" if config.registry else config.registry_address
+    counted = clearing.clear(url, config.installation, registry, demo.tags(config))
     words = [f"{count} {name if count > 1 else name[:-1]}" for name, count in counted.items() if count]
     return ", ".join(words) or "nothing"
 
