@@ -60,6 +60,7 @@ MESSAGES: Mapping[str, str] = {
     "node.overcommit_set": gettext_noop("the overcommit of node %(node)s was changed"),
     "node.system_set": gettext_noop("what node %(node)s keeps back for the system was changed"),
     "node.removed": gettext_noop("node %(name)s was removed"),
+    "node.abandoned": gettext_noop("node %(name)s was abandoned; containers that may be left on it: %(left)s"),
     "node.reachable": gettext_noop("the engine of node %(node)s answers"),
     "node.unreachable": gettext_noop("the engine of node %(node)s does not answer"),
     "node.refused": gettext_noop("node %(node)s takes nothing: its engine is that of node %(other)s"),

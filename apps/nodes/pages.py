@@ -19,6 +19,7 @@ from apps.groups.permissions import check_admin
 from apps.nodes import services
 from apps.nodes.drains import progress
 from apps.nodes.forms import EnrolForm, SettingsForm
+from apps.nodes.lost import abandon
 from apps.nodes.models import Node
 from apps.nodes.permissions import get_node
 from apps.panel.page import Action, Context, LivePage, Page
@@ -134,3 +135,16 @@ class RemoveNode(Action):
 
     def back(self, **kwargs: Any) -> str:
         return reverse("node", args=[kwargs["node"]])
+
+
+class AbandonNode(RemoveNode):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        node = get_node(request.user, kwargs["node"])
+        left = abandon(request.user, node)
+        said = {"name": node.name, "which": ", ".join(f"{one.app} {one.instance}" for one in left)}
+        if left:
+            message = _("Node %(name)s was abandoned. Nobody stops what may still be on it: %(which)s.")
+        else:
+            message = _("Node %(name)s was abandoned; nothing is left on it.")
+        messages.success(request, message % said)
+        return reverse("nodes")

@@ -77,6 +77,7 @@ node = [
     path("drain", nodes.Drain.as_view(), name="drain"),
     path("drain/end", nodes.EndDrain.as_view(), name="end-drain"),
     path("remove", nodes.RemoveNode.as_view(), name="remove-node"),
+    path("abandon", nodes.AbandonNode.as_view(), name="abandon-node"),
 ]
 
 urlpatterns = [

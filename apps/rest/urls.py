@@ -14,6 +14,7 @@ from apps.fields import NAME_PATTERN
 from apps.groups import api as groups
 from apps.nodes import api as nodes
 from apps.nodes import drains_api as drains
+from apps.nodes import lost_api as lost
 from apps.operations import api as operations
 from apps.placement import api as placement
 from apps.placement import priorities_api as priorities
@@ -100,6 +101,7 @@ urlpatterns = [
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<name:node>", nodes.NodeDetail.as_view(), name="node"),
     path("nodes/<name:node>/drain", drains.Drain.as_view(), name="drain"),
+    path("nodes/<name:node>/abandon", lost.Abandon.as_view(), name="abandon"),
     path("operations", operations.Operations.as_view(), name="operations"),
     path("operations/<uuid:id>", operations.OperationDetail.as_view(), name="operation"),
     path("operations/<uuid:id>/instances", applications.OperationInstances.as_view(), name="operation-instances"),

@@ -67,7 +67,7 @@ def address(name: str, app: App, people: SimpleNamespace) -> str:
 
 def test_every_route_is_known_to_these_tests() -> None:
     assert len(OF_GROUP) > 15
-    assert FOR_ADMINS == ["choices", "drain", "node", "nodes", "profile", "rebalance", "user", "users"]
+    assert FOR_ADMINS == ["abandon", "choices", "drain", "node", "nodes", "profile", "rebalance", "user", "users"]
 
 
 @pytest.mark.parametrize("name", OF_GROUP)
