@@ -34,6 +34,7 @@ from scheduler.model import (
     Relocate,
     Strategy,
 )
+from scheduler.placement.units import amount
 from scheduler.reasons import Reason, because
 
 ATTEMPTS = 2  # failures in a row in one slot after which an operation is given up
@@ -215,13 +216,19 @@ def _leave(draft: _Draft, instance: Instance) -> None:
 def _leave_drain(draft: _Draft, instance: Instance) -> None:
     drain = draft.app.release.spec.update.drain
     if instance.process in (Process.EXITED, Process.MISSING):
-        draft.moves.append(Move(instance, State.WITHDRAWN, because("exited", code=instance.exit_code)))
+        draft.moves.append(Move(instance, State.WITHDRAWN, _ended(instance)))
     elif draft.overdue(instance.since, drain):
         draft.moves.append(Move(instance, State.WITHDRAWN, because("drain_expired", seconds=drain)))
     elif _behind(draft, instance) or any(probe.sessions for probe in instance.probes):
         draft.later(because("awaiting_drain"), drain, instance.since)
     else:
         draft.moves.append(Move(instance, State.WITHDRAWN, because("drained")))
+
+
+def _ended(instance: Instance) -> Reason:
+    if instance.oom_killed and instance.exit_code:
+        return because("out_of_memory", limit=amount("memory", instance.claim.memory), code=instance.exit_code)
+    return because("exited", code=instance.exit_code)
 
 
 def _behind(draft: _Draft, instance: Instance) -> str:
@@ -246,7 +253,7 @@ def _judge(draft: _Draft, instance: Instance) -> None:
     elif instance.process is Process.PAUSED:
         draft.retire(instance, because("drifted", difference="paused"))
     elif instance.process is Process.EXITED:
-        draft.give_up(instance, because("exited", code=instance.exit_code))
+        draft.give_up(instance, _ended(instance))
     else:
         _judge_health(draft, instance)
 

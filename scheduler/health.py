@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from scheduler.model import Edge, ExecHealth, Instance, Process
+from scheduler.placement.units import amount
 
 
 class Verdict(enum.Enum):
@@ -32,7 +33,8 @@ def judge(instance: Instance, edges: Collection[Edge]) -> Health:
     says so: an edge that alone cannot reach it is an edge with a problem, and replacing the instance would not help.
     """
     if instance.process in (Process.EXITED, Process.MISSING, Process.PAUSED, Process.RESTARTING):
-        return Health(Verdict.DOWN, f"its process is {instance.process}")
+        short = f"out of memory: limit {amount('memory', instance.claim.memory)}, " if instance.oom_killed else ""
+        return Health(Verdict.DOWN, f"{short}its process is {instance.process}")
     if instance.exec_health is ExecHealth.UNHEALTHY:
         return Health(Verdict.DOWN, "its own health command fails")
     if instance.exec_health is ExecHealth.STARTING:

@@ -269,6 +269,7 @@ class Instance:
     healthy_at: datetime | None = None  # when it first was
     process: Process = Process.UNKNOWN
     exit_code: int | None = None
+    oom_killed: bool = False  # the kernel killed a process of it at its memory limit, at least once
     exec_health: ExecHealth = ExecHealth.NONE
     drift: str = ""  # how the container differs from what Berth made, in words; empty when it does not
     probes: tuple[Probe, ...] = ()  # of live edges only

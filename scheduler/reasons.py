@@ -32,6 +32,7 @@ TEMPLATES: Mapping[str, str] = {
     "release_replaced": gettext_noop("release %(release)s took its place"),
     "superseded": gettext_noop("release %(release)s is no longer wanted"),
     "exited": gettext_noop("its process ended with code %(code)s"),
+    "out_of_memory": gettext_noop("out of memory: limit %(limit)s, its process ended with code %(code)s"),
     "missing": gettext_noop("its container was removed behind Berth's back"),
     "drifted": gettext_noop("its container was changed behind Berth's back: %(difference)s"),
     "never_healthy": gettext_noop("not healthy within %(grace)s s: %(verdict)s"),

@@ -173,6 +173,7 @@ class Instance(models.Model):
     container = models.CharField(max_length=64, blank=True)  # the engine's id
     process = models.CharField(max_length=10, default="unknown")
     exit_code = models.IntegerField(null=True, blank=True)
+    oom_killed = models.BooleanField(default=False)  # at its memory limit, at least once
     restarts = models.PositiveIntegerField(default=0)  # by the engine itself, of the same container
     exec_health = models.CharField(max_length=10, default="none")
     drift = models.TextField(blank=True)

@@ -85,6 +85,7 @@ class InstanceSerializer(serializers.Serializer):
     failed = serializers.BooleanField(help_text="It went because of a fault of its own")
     process = serializers.ChoiceField([process.value for process in Process])
     exit_code = serializers.IntegerField(allow_null=True)
+    oom_killed = serializers.BooleanField(help_text="It ran out of memory at least once: `claim.memory` is its limit")
     exec_health = serializers.ChoiceField([health.value for health in ExecHealth])
     restarts = serializers.IntegerField()
     drift = serializers.CharField()

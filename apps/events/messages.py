@@ -85,6 +85,9 @@ MESSAGES: Mapping[str, str] = {
     "instance.withdrawn": gettext_noop("instance %(slot)s-%(generation)s of %(app)s leaves the edges"),
     "instance.gone": gettext_noop("instance %(slot)s-%(generation)s of %(app)s is gone"),
     "instance.failed": gettext_noop("instance %(slot)s-%(generation)s of %(app)s failed"),
+    "instance.out_of_memory": gettext_noop(
+        "instance %(slot)s-%(generation)s of %(app)s ran out of memory: limit %(limit)s"
+    ),
     "instance.drifted": gettext_noop("instance %(slot)s-%(generation)s of %(app)s was changed behind Berth's back"),
     "orphan.removed": gettext_noop("a container that belongs to nothing was removed from %(node)s"),
     "app.removed": gettext_noop("%(name)s is gone"),

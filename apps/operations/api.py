@@ -51,6 +51,9 @@ class OperationErrorSerializer(serializers.Serializer):
     reason = Reason(allow_null=True)
     instance = serializers.CharField(allow_null=True)
     exit_code = serializers.IntegerField(allow_null=True)
+    memory_limit = serializers.CharField(
+        default=None, allow_null=True, help_text="That it was killed at, if it ran out of memory"
+    )
     probes = serializers.DictField(help_text="What each edge saw")
     logs = serializers.CharField(help_text="The last lines that it wrote")
 

@@ -178,6 +178,7 @@ class Container:
     networks: tuple[str, ...]
     cpu: int  # thousandths of a core; 0: unlimited
     memory: int  # bytes; 0: unlimited
+    oom_killed: bool = False  # the kernel killed a process of it at its memory limit
 
 
 @dataclass(frozen=True, slots=True)

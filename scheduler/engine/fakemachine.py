@@ -59,14 +59,14 @@ class Machine:
 
     # What happens to it.
 
-    def crash(self, id: str, code: int = 1, *, for_good: bool = False) -> None:
+    def crash(self, id: str, code: int = 1, *, for_good: bool = False, oom: bool = False) -> None:
         """Its process ends. The engine brings it back after a failure, a few times; with `for_good`, no more."""
         with self.lock:
             record = self.record(id)
             if record.shown.process not in UP:
                 return
             again = code != 0 and record.shown.restarts < RESTARTS and not for_good
-            self.end(record, code)
+            self.end(record, code, oom=oom)
             if again and self.dead:
                 record.restart_missed = True
             elif again:
@@ -169,12 +169,13 @@ class Machine:
             started_at=self.now(),
             restarts=restarts,
             exec_health=health,
+            oom_killed=False,
         )
         self.tell(record, "start")
 
-    def end(self, record: Record, code: int) -> None:
+    def end(self, record: Record, code: int, *, oom: bool = False) -> None:
         health = ExecHealth.UNHEALTHY if record.spec.health_command else ExecHealth.NONE
-        self.show(record, process=Process.EXITED, exit_code=code, exec_health=health)
+        self.show(record, process=Process.EXITED, exit_code=code, exec_health=health, oom_killed=oom)
         self.tell(record, "die")
         self.tell(record, "disconnect")
         for feed in record.followers:

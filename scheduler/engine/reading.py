@@ -75,6 +75,7 @@ def read_container(shown: Mapping[str, Any]) -> Container | None:
         networks=tuple(sorted(networks)),
         cpu=host["NanoCpus"] // 1_000_000,
         memory=host["Memory"],
+        oom_killed=state.get("OOMKilled", False),
     )
 
 

@@ -109,6 +109,7 @@ def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
         healthy_at=row.healthy_at,
         process=Process(row.process),
         exit_code=row.exit_code,
+        oom_killed=row.oom_killed,
         exec_health=ExecHealth(row.exec_health),
         drift=row.drift,
         probes=tuple(probes),

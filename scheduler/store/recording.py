@@ -18,6 +18,7 @@ from apps.panel.live import announce
 from scheduler.engine.base import Container, EngineInfo
 from scheduler.lifecycle import State, sources
 from scheduler.model import Probe, Process
+from scheduler.placement.units import amount
 from scheduler.reasons import Reason, because
 
 
@@ -195,6 +196,7 @@ def seen(row: Instance, container: Container | None) -> bool:
         fresh = {
             "process": container.process.value,
             "exit_code": container.exit_code,
+            "oom_killed": row.oom_killed or container.oom_killed,
             "exec_health": container.exec_health.value,
             "restarts": container.restarts,
             "drift": "" if row.state == State.ASSIGNED else difference(row, container),
@@ -205,6 +207,10 @@ def seen(row: Instance, container: Container | None) -> bool:
     with transaction.atomic():
         if not Instance.objects.filter(id=row.id, gone_at=None).update(**fresh):
             return False
+        if fresh.get("oom_killed"):
+            about = {"slot": row.slot, "generation": row.generation, "node": row.node.name}
+            limit = amount("memory", row.memory)
+            record("instance.out_of_memory", app=row.app, group=row.group, limit=limit, **about)
         if fresh.get("drift"):
             _tell("instance.drifted", row, because("drifted", difference=fresh["drift"]))
         announce(f"app.{row.app_id}")

@@ -209,6 +209,23 @@ def test_a_crashed_container_comes_back_a_few_times(subject: Subject, network: N
     assert (container.exit_code, container.restarts) == (3, RESTARTS)
 
 
+def test_a_container_that_runs_out_of_memory_says_so(subject: Subject, network: NetworkSpec) -> None:
+    made = launched(subject)
+
+    def restarts() -> int:
+        container = subject.engine.container(made)
+        return container.restarts if container and container.process is Process.RUNNING else 0
+
+    for times in range(1, RESTARTS + 1):
+        subject.exhaust(made)
+        wait_until(lambda: restarts() == times, f"it came back {times} times")  # noqa: B023
+    subject.exhaust(made)
+    wait_until(lambda: process_of(subject, made) is Process.EXITED, "it stays down")
+    container = subject.engine.container(made)
+    assert container is not None
+    assert (container.exit_code, container.oom_killed) == (137, True)
+
+
 def test_a_container_that_ends_well_stays_down(subject: Subject, network: NetworkSpec) -> None:
     made = launched(subject)
     subject.crash(made, 0)

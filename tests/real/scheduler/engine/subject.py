@@ -14,11 +14,12 @@ from scheduler.engine.hostconfig import container_body
 from tests.images import build_image
 
 TAG = "berth-test/subject:1"
-# ends with the code that is written to /tmp/code, once
+# ends with the code that is written to /tmp/code, once; told to exhaust its memory, it takes more than it may have
 WAIT = """#!/bin/sh
 while ! [ -e /tmp/code ]; do sleep 0.05; done
 read code </tmp/code
 rm /tmp/code
+[ "$code" != exhaust ] || exec tail /dev/zero
 exit "$code"
 """
 
@@ -39,6 +40,10 @@ class DockerSubject:
 
     def crash(self, id: str, code: int) -> None:
         self.execute(id, f"echo {code} >/tmp/new && mv /tmp/new /tmp/code")
+
+    def exhaust(self, id: str) -> None:
+        """Its main process takes more memory than it may have."""
+        self.execute(id, "echo exhaust >/tmp/new && mv /tmp/new /tmp/code")
 
     def remove_behind_back(self, id: str) -> None:
         self.api.remove_container(id, force=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from scheduler.engine.base import ResolvedImage
@@ -21,6 +23,7 @@ class FakeSubject:
         )
         self.engine.unpullable.add(f"127.0.0.1:1/nothing@sha256:{'a' * 64}")
         self.crash = self.engine.crash
+        self.exhaust = partial(self.engine.crash, code=137, oom=True)
         self.remove_behind_back = self.engine.remove_behind_back
         self.stop_behind_back = self.engine.stop_behind_back
         self.run_behind_back = self.engine.add_behind_back

@@ -80,6 +80,14 @@ def test_the_process_and_its_exit_code(status: str, process: Process, code: int 
     assert (container.process, container.exit_code, container.started_at) == (process, code, None)
 
 
+def test_a_process_that_the_kernel_killed_for_want_of_memory_is_told_apart() -> None:
+    for killed in (True, False):
+        state = {"Status": "exited", "ExitCode": 137, "OOMKilled": killed, "StartedAt": "0001-01-01T00:00:00Z"}
+        container = read_container(shown(State=state))
+        assert container is not None
+        assert container.oom_killed is killed
+
+
 def test_the_health_command_has_a_verdict() -> None:
     container = read_container(shown(State={**shown()["State"], "Health": {"Status": "unhealthy"}}))
     assert container is not None
