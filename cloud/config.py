@@ -102,6 +102,12 @@ class Config:
         return self.registry or f"127.0.0.1:{self.registry_port}"
 
     @property
+    def host(self) -> str:
+        """A name that the panel answers to."""
+        first = self.allowed_hosts[0]
+        return "localhost" if first == "*" else first.removeprefix(".")
+
+    @property
     def panel_url(self) -> str:
         """The panel as a browser on this machine finds it."""
         anywhere = self.bind in ("", "*", "0.0.0.0", "::")  # noqa: S104 - compared, not bound

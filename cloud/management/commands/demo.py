@@ -85,7 +85,7 @@ def call(secret: str, method: str, path: str, body: object = None, fine: int = 0
         f"http://{loopback(berth.bind)}:{berth.port}/api/v1{path}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json", "Host": "localhost"},
+        headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json", "Host": berth.host},
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310

@@ -154,6 +154,14 @@ def test_a_secret_that_lost_its_content_is_not_taken_for_one_that_was_never_made
         read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "host"),
+    [("", "localhost"), ("*", "localhost"), (".example.com", "example.com"), ("berth.example.com,localhost",) * 2],
+)
+def test_whoever_asks_the_panel_itself_knows_a_name_that_it_answers_to(tmp_path: Path, hosts: str, host: str) -> None:
+    assert read(tmp_path, BERTH_HOSTS=hosts).host == host.partition(",")[0]
+
+
 def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
     for name, wrong in (
         ("DATABASE_URL", "mysql://berth:hush@db/berth"),
