@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -45,12 +46,15 @@ class OwnEngine:
         self._log = folder / "log"
         self._containerd_pid = folder / "exec" / "containerd" / "containerd.pid"
         self._running = contextlib.ExitStack()
+        # its id is that of a key, which by default is the same for all engines of a machine
+        (folder / "daemon.json").write_text(json.dumps({"deprecated-key-path": str(folder / "key.json")}))
         self._argv = [
             *prefix,
             "dockerd",
             f"--data-root={folder / 'data'}",
             f"--exec-root={folder / 'exec'}",
             f"--pidfile={folder / 'pid'}",
+            f"--config-file={folder / 'daemon.json'}",
             f"--host={self.url}",
             "--log-level=warn",
         ]
@@ -84,8 +88,13 @@ def own_engine(host: str = "", *, apart: bool = False) -> Iterator[OwnEngine]:
             yield own
         finally:
             own.close()
-            for mount in _mounts_below(folder):
-                subprocess.run(["umount", "--lazy", mount], check=False)
+            unmount_below(folder)
+
+
+def unmount_below(folder: Path) -> None:
+    """What an engine left mounted, so that its folder can be removed."""
+    for mount in _mounts_below(folder):
+        subprocess.run(["umount", "--lazy", mount], check=False)
 
 
 def _clear(url: str) -> None:
