@@ -95,7 +95,7 @@ def processes(config: Config) -> list[Spec]:
             "edge",
             edge,
             lambda: listens(front),
-            _edge_keys(config),
+            {**_edge_keys(config), "BERTH_REDIS_URL": config.redis},
             address=f"{config.http_bind}:{config.http_port}",
             heartbeat=run / "edge.alive",
         ),

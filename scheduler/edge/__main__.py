@@ -20,6 +20,8 @@ from scheduler.edge.grammar import NAME
 from scheduler.edge.sockets import HaproxyError
 from scheduler.etcd import Etcd, EtcdError
 
+REDIS = "BERTH_REDIS_URL"  # where figures of the traffic go; it may hold a password, so it is no argument
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,7 +43,10 @@ def main() -> int:
             return 0
         folder.prepare()
         with folder.lock():
-            agent = Agent(folder, etcd, given.name, given.http_bind, given.https_bind, sealer, given.trusted_proxies)
+            redis = os.environ.get(REDIS, "")
+            agent = Agent(
+                folder, etcd, given.name, given.http_bind, given.https_bind, sealer, given.trusted_proxies, redis
+            )
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, agent.stop)
             if given.once:

@@ -25,6 +25,7 @@ import structlog
 from cloud import heartbeat
 from scheduler import discovery
 from scheduler.discovery import AppConfig, Report
+from scheduler.edge.accesslog import Pipe
 from scheduler.edge.answers import Answers, earlier
 from scheduler.edge.backend import App
 from scheduler.edge.certificates import Certificates
@@ -36,10 +37,13 @@ from scheduler.edge.probes import Probes
 from scheduler.edge.serving import Serving
 from scheduler.edge.sockets import HaproxyError, HaproxyGone, HaproxyRefused
 from scheduler.edge.state import Table, Wanted
+from scheduler.edge.tally import Places
+from scheduler.edge.traffic import Meter
 from scheduler.edge.verdicts import hinted
 from scheduler.etcd_base import Changes, EtcdError, Snapshot, Store
 from scheduler.model import Endpoint
 from scheduler.tls import Sealer
+from scheduler.traffic.store import RedisTraffic
 
 RELOAD_PAUSE = 0.1  # seconds between reloads at least, and at least as long as the last one took
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0  # seconds, when HAProxy does not do as it is told
@@ -62,10 +66,12 @@ class Agent:
         https_bind: str = "",
         sealer: Sealer | None = None,
         proxies: Collection[str] = (),
+        redis: str = "",
     ) -> None:
         """`https_bind` empty: nothing is served encrypted. `sealer` opens what etcd has of certificates.
 
-        `proxies`: networks of those in front of the edge whose word on who asked is taken.
+        `proxies`: networks of those in front of the edge whose word on who asked is taken. `redis`: the URL of where
+        figures of the traffic go; empty: nowhere.
         """
         self._store, self._edge = store, edge
         self._selector = selectors.DefaultSelector()
@@ -76,6 +82,7 @@ class Agent:
         self._changed: set[App] = set()  # whose reports are to be written anew
         self._probes = Probes(edge, self._serving, self._haproxy, self._changed.add)
         self._answers: Answers | None = None
+        self._places, self._redis, self._folder = Places(), redis, folder
         self._table = Table({})
         self._synced = False  # etcd was read
         self._touched: dict[App, int] = {}  # not served as wanted yet, and the revision at which they still were
@@ -102,15 +109,23 @@ class Agent:
         """Serve until told to stop; returns the exit code. Raises `HaproxyRefused` when HAProxy cannot be run."""
         self._begin()
         self._answers = Answers(self._store, self._edge)
+        meter = self._meter()
         follower = threading.Thread(target=self._follow, name="follower", daemon=True)
         follower.start()
         while not self._stopped.is_set():
             self._turn()
             heartbeat.beat()
         self._answers.close()
+        if meter is not None:
+            meter.close()
         follower.join(1.0)
         log.info("agent_ended")
         return 1 if self._deaf else 0
+
+    def _meter(self) -> Meter | None:
+        if not self._redis:
+            return None
+        return Meter(Pipe(self._folder.traffic), self._haproxy, self._places, RedisTraffic(self._redis), self._edge)
 
     def once(self) -> None:
         """Bring HAProxy in line with what etcd says now. Raises `HaproxyError`, `EtcdError`."""
@@ -123,6 +138,8 @@ class Agent:
             self._certificates.load()
         self._serving.load()
         self._table = Table(_kept(self._serving))
+        for backend in self._serving.backends.values():
+            self._places.know(backend)
         try:
             self._serving.begin(self._probes.up())
         except HaproxyGone as error:
@@ -216,6 +233,8 @@ class Agent:
             wanted = self._table.apps.get(app)
             self._end_checks(app, wanted)
             change_ = change(app, wanted, self._serving.backends.get(app))
+            if change_.after is not None:  # before it can have a request
+                self._places.know(change_.after)
             if change_.needs_reload:
                 slow.append(app)
                 continue
@@ -261,6 +280,8 @@ class Agent:
         self._reload_due = ended + max(RELOAD_PAUSE, ended - began)
         log.info("reloaded", apps=len(wanted), seconds=round(ended - began, 3))
         for app in wanted:
+            if app not in self._serving.backends:
+                self._places.forget(".".join(app))
             self._done(app)
 
     def _done(self, app: App) -> None:

@@ -107,6 +107,11 @@ class Folder:
         return self.root / "haproxy.log"
 
     @property
+    def traffic(self) -> Path:
+        """The pipe that HAProxy writes a line into for each request."""
+        return self.root / "traffic"
+
+    @property
     def hints(self) -> str:
         """The abstract socket that HAProxy logs to; its worker has no access to the folder any more."""
         return f"berth-edge-{hashlib.sha256(str(self.root).encode()).hexdigest()[:16]}"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import structlog
 
+from scheduler.edge.accesslog import Pipe
 from scheduler.edge.folder import Folder
 from scheduler.edge.sockets import HaproxyGone, HaproxyRefused, Master, Processes, Runtime
 
@@ -63,10 +64,10 @@ class Haproxy:
         folder = self._folder
         self._listen()
         folder.log.write_bytes(b"")
-        with folder.log.open("ab") as said:
+        with folder.log.open("ab") as said, contextlib.closing(Pipe(folder.traffic)) as traffic:
             self._child = subprocess.Popen(
                 [PROGRAM, "-Ws", "-f", str(folder.conf), "-S", f"{folder.master},mode,600"],
-                stdin=subprocess.DEVNULL,
+                stdin=traffic.end,
                 stdout=said,
                 stderr=said,
                 env={**os.environ, "NOTIFY_SOCKET": str(folder.notify)},

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from scheduler.discovery import dump_config, load_config
-from scheduler.edge import https, rules
+from scheduler.edge import accesslog, https, rules
 from scheduler.edge.backend import Backend, server
 from scheduler.edge.folder import Folder
 from scheduler.edge.rules import page
@@ -61,6 +61,7 @@ global
 defaults shared
     load-server-state-from-file global
     option redispatch
+    option dontlognull
     retries 3
     timeout connect 1s
     timeout client 60s
@@ -69,9 +70,11 @@ defaults shared
 
 defaults tcp from shared
     mode tcp
+    log-format {accesslog.TCP_FORMAT}
 
 defaults http from shared
     mode http
+    log-format {accesslog.HTTP_FORMAT}
     option idle-close-on-response
     retry-on conn-failure empty-response
     timeout http-request 10s
@@ -81,6 +84,7 @@ defaults http from shared
     http-error status 504 content-type text/html string '{page("504 Gateway Timeout", "The app did not answer.")}'
 
 frontend http from http
+    {accesslog.LOG}
     bind {bind}
 {listen}{_trust(proxies)}{answers}    http-request set-var(txn.path) path
     http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)

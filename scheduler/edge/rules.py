@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from scheduler.discovery import AppConfig
+from scheduler.edge import accesslog
 from scheduler.edge.backend import Backend
 from scheduler.model import Protocol
 from scheduler.routing import Headers, Route
@@ -30,7 +31,7 @@ def before(wanted: Backend) -> str:
         text += "".join(f"    user '{name}' password '{hashed}'\n" for name, hashed in wanted.config.http.users)
     if wanted.config.tcp_port:
         # no group's name and app's name make this one: an app's name begins with a letter
-        text += f"frontend tcp.{wanted.config.tcp_port} from tcp\n"
+        text += f"frontend tcp.{wanted.config.tcp_port} from tcp\n    {accesslog.LOG}\n"
         text += f'    bind "${{BERTH_EDGE_ADDRESS}}:{wanted.config.tcp_port}"\n    default_backend {wanted.name}\n'
     return text
 

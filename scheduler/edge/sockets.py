@@ -18,6 +18,7 @@ from scheduler.edge.verdicts import Row, rows
 TIMEOUT = 5.0  # seconds
 LONGEST_LINE = 12_000  # HAProxy takes at most 16 KiB, all commands of a line together
 PROCESS = re.compile(r"(\d+)\s+(master|worker)\s+\d+( \[failed: (\d+)\])?", re.ASCII)
+IN_USE = re.compile(r"^(\S+)/s\d+ \d+/\d+ (\S+) (\d+) - \d+ ([1-9]\d*) ", re.ASCII | re.MULTILINE)
 FINE = re.compile(r"(?:IP changed|port changed|no need to change).*")
 
 
@@ -70,6 +71,10 @@ class Master:
         """A backend's servers as a worker has them; none when it does not know the backend."""
         return rows(self._ask(f"@!{worker} show stat {backend} 4 -1"))
 
+    def connections(self, worker: int) -> str:
+        """The connections that a worker has to servers; see `connections`."""
+        return self._ask(f"@!{worker} show servers conn")
+
     def takes_requests(self, worker: int) -> bool:
         """Whether a worker has not been told to finish yet; one that is gone takes none."""
         return "\nStopping: 0\n" in self._ask(f"@!{worker} show info")
@@ -103,6 +108,10 @@ class Runtime:
     def servers(self) -> str:
         """The state of all servers, cheaper than their statistics; see `standings`."""
         return self._ask("show servers state")
+
+    def connections(self) -> str:
+        """The connections to all servers; see `connections`."""
+        return self._ask("show servers conn")
 
     def renew(self, certificate: Path, pem: str) -> bool:
         """Serve this from now on in place of what that file had; whether it does. `pem` has no empty line."""
@@ -151,6 +160,12 @@ def standings(text: str) -> Iterator[Standing]:
             yield Standing(
                 part[1], part[3], f"{part[4]}:{part[18]}", part[5] != "0", bool(admin & 0x23), bool(admin & 8)
             )
+
+
+def connections(text: str) -> Iterator[tuple[str, str, int]]:
+    """Backend, place and how many are in use, of the servers in the answer to `show servers conn` that have any."""
+    for backend, address, port, used in IN_USE.findall(text):
+        yield backend, f"{address}:{port}", int(used)
 
 
 def _lines(commands: Iterable[str]) -> Iterator[str]:
