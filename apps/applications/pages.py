@@ -15,6 +15,7 @@ from apps.applications.changes import changes
 from apps.applications.models import App, Instance, Release
 from apps.applications.permissions import get_app
 from apps.applications.secrets import Undecryptable
+from apps.applications.traffic_pages import traffic
 from apps.events import pages as events
 from apps.groups.models import Role
 from apps.groups.permissions import allows, role_in
@@ -60,9 +61,11 @@ class AppPage(AppLivePage):
         "applications/head",
         "applications/now",
         "applications/instances",
+        "applications/traffic",
         "applications/recent",
         "applications/side",
     )
+    pace = 3  # nothing hints at traffic
     tab = "app"
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
@@ -78,6 +81,7 @@ class AppPage(AppLivePage):
             "may_cancel": bool(context["may_change"] and operation and cancellable(operation)),
             "instances": list(_present(app)),
             "failed": list(_failed(app)),
+            "traffic": traffic(app),
             "events": events.recent(app.events.all(), RECENT),
         }
 

@@ -61,7 +61,7 @@ class PageConsumer(Socket):
                     await self._push()
                     await asyncio.sleep(GAP)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), EVERY)
+                        await asyncio.wait_for(self._changed.wait(), EVERY / self._page.pace)
         except (NotFound, Forbidden):
             await self.close(REFUSED)
         except TimeoutError:

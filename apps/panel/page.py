@@ -41,6 +41,7 @@ class LivePage(Page):
 
     template: str
     regions: tuple[str, ...] = ()  # templates, see `apps.panel.regions`
+    pace = 1  # how much more often than others it is looked at when nothing hints at it
 
     def context(self, user: User, query: QueryDict, **kwargs: Any) -> Context:
         """Raises `NotFound` and `Forbidden`."""

@@ -23,6 +23,7 @@ from rest_framework.request import Request
 
 from apps.applications.models import App, Instance
 from apps.operations.models import ACTIVE, Operation
+from apps.rest import traffic_metrics
 from apps.rest.auth import TokenAuthentication
 
 REGISTRY = CollectorRegistry()
@@ -61,6 +62,7 @@ def _counts(noun: str, rows: QuerySet, column: str) -> QuerySet:
 
 
 REGISTRY.register(States())
+REGISTRY.register(traffic_metrics.Traffic())
 
 
 def measure(get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]) -> Callable:

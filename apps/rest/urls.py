@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 from apps.accounts import api as accounts
 from apps.applications import api as applications
 from apps.applications.placement_api import Placement
+from apps.applications.traffic_api import Traffic
 from apps.certificates import api as certificates
 from apps.events import api as events
 from apps.fields import NAME_PATTERN
@@ -86,6 +87,7 @@ urlpatterns = [
     path(f"{APP}/stop", applications.Stop.as_view(), name="stop"),
     path(f"{APP}/start", applications.Start.as_view(), name="start"),
     path(f"{APP}/placement", Placement.as_view(), name="placement"),
+    path(f"{APP}/traffic", Traffic.as_view(), name="traffic"),
     path(f"{APP}/instances", applications.Instances.as_view(), name="instances"),
     path(f"{APP}/instances/<instance:instance>", applications.InstanceDetail.as_view(), name="instance"),
     path(f"{APP}/instances/<instance:instance>/logs", applications.InstanceLogs.as_view(), name="logs"),

@@ -19,6 +19,8 @@ from scheduler.engine.connect import Engines
 from scheduler.engine.fake import FakeEngine
 from scheduler.model import Resources
 from scheduler.store.cluster import KeptCluster
+from scheduler.traffic import here
+from scheduler.traffic.source import FakeSource
 
 GIB = 1 << 30
 IMAGE, OTHER_IMAGE = "registry.test/web:1", "registry.test/web:2"
@@ -33,6 +35,14 @@ def digest(number: int) -> str:
 def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture of the nodes for each test: that of another test would be of another database."""
     monkeypatch.setattr(world, "cluster", functools.cache(KeptCluster))
+
+
+@pytest.fixture(autouse=True)
+def traffic(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
+    """What the edges have served, to be said by the test."""
+    source = FakeSource()
+    monkeypatch.setattr(here, "source", lambda: source)
+    return source
 
 
 @pytest.fixture

@@ -147,6 +147,7 @@ RIGHTS: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/groups/shop/members", None, {"viewer", "developer", "owner", "admin"}),
     ("GET", "/groups/shop/apps/web", None, {"viewer", "developer", "owner", "admin"}),
     ("GET", "/groups/shop/apps/web/instances/0-1", None, {"viewer", "developer", "owner", "admin"}),
+    ("GET", "/groups/shop/apps/web/traffic", None, {"viewer", "developer", "owner", "admin"}),
     ("POST", "/groups/shop/apps?dry_run=1", {"name": "w", "image": IMAGE}, {"developer", "owner", "admin"}),
     ("PATCH", "/groups/shop/apps/web?dry_run=1", {"replicas": 2}, {"developer", "owner", "admin"}),
     ("DELETE", "/groups/shop/apps/web?dry_run=1", None, {"developer", "owner", "admin"}),
