@@ -46,7 +46,7 @@ def judge(instance: Instance, edges: Collection[Edge]) -> Health:
     down = [probe for probe in probes if not probe.up]
     if len(probes) < len(names):
         silent = sorted(names - {probe.edge for probe in probes})
-        return Health(Verdict.UNKNOWN, f"edge {silent[0]} has not probed it yet")
+        return Health(Verdict.UNKNOWN, f"{silent[0]} has not probed it yet")
     if not down:
         return Health(Verdict.UP)
     detail = f"{down[0].edge}: {down[0].detail}" if down[0].detail else f"{down[0].edge} reports it down"

@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from apps.accounts import logins, services, users
 from apps.errors import Conflict, Invalid, NotFound
@@ -104,13 +104,13 @@ class Logout(auth.LogoutView):
 class TokenForm(PanelForm):
     name = forms.CharField(label=gettext_lazy("Name"), help_text=gettext_lazy("What it is for, such as ci-deploy"))
     days = forms.TypedChoiceField(
-        label=gettext_lazy("Valid for"),
+        label=gettext_lazy("Expires after"),
         coerce=int,
         choices=[
             (30, gettext_lazy("30 days")),
             (90, gettext_lazy("90 days")),
             (365, gettext_lazy("1 year")),
-            (0, gettext_lazy("ever")),
+            (0, pgettext_lazy("expiry", "never")),
         ],
         initial=90,
     )

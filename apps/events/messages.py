@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from apps.events.verdicts import FIGURES, spoken
 from apps.panel.explained import explained
 from scheduler.reasons import TEMPLATES, Reason
 
@@ -122,4 +123,5 @@ def reason_text(reason: Reason | Mapping[str, Any] | None) -> str:
     params = stored.get("params", {})
     if stored["code"] == "awaiting_placement" and "explanation" in params:
         return explained(params["explanation"])  # which says it all
-    return _(TEMPLATES.get(stored["code"], stored["code"])) % _Params(params)
+    said = {name: spoken(str(value)) if name in FIGURES else value for name, value in params.items()}
+    return _(TEMPLATES.get(stored["code"], stored["code"])) % _Params(said)

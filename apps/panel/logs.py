@@ -25,6 +25,7 @@ from apps.applications.permissions import get_app
 from apps.errors import Forbidden, NotFound
 from apps.panel.sockets import REFUSED, Left, Socket, language, viewer
 from apps.panel.tail import Tail
+from apps.panel.terminal import plain
 
 NEWEST = 200  # lines to begin with
 LONGEST = 8192  # characters of a line that are shown
@@ -124,4 +125,4 @@ def _follow(instance_id: int) -> LogLines:
 
 
 def _line(line: LogLine) -> dict[str, str]:
-    return {"at": line.at.isoformat(), "stream": line.stream, "text": line.text[:LONGEST]}
+    return {"at": line.at.isoformat(), "stream": line.stream, "text": plain(line.text)[:LONGEST]}

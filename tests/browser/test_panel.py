@@ -130,6 +130,24 @@ def test_a_new_token_is_shown_to_be_copied(page: Page, panel: Panel, berth: Seed
     expect(page.get_by_label("The new token")).to_have_value(re.compile("^berth_"))
 
 
+def test_the_longest_names_fit_a_phone(page: Page, panel: Panel, berth: Seed) -> None:
+    for row, longest in (
+        (berth.shop, "g" * 40),
+        (berth.web, "a" * 40),
+        (berth.search, "s" * 40),
+        (berth.nodes[0], "n" * 40),
+    ):
+        row.name = longest
+        row.save(update_fields=["name"])
+    berth.developer.username = "u" * 64
+    berth.developer.save(update_fields=["username"])
+    log_in(page, panel, berth.admin)
+    page.set_viewport_size(PHONE)
+    for route in PAGES:
+        page.goto(panel.url + address(route, arguments(berth)))
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], route.name
+
+
 def test_no_page_complains_or_is_wider_than_a_phone(page: Page, panel: Panel, berth: Seed) -> None:
     log_in(page, panel, berth.admin)
     page.set_viewport_size(PHONE)

@@ -87,7 +87,7 @@ async def test_lines_arrive_as_they_are_written(lines: Lines, berth: Seed) -> No
     lines.write("one", HOSTILE)
     async with opened(LOG, berth.viewer) as page:
         assert await texts(page, 2) == ["one", HOSTILE]
-        lines.write("three")
+        lines.write("\x1b[32mthree\x1b[0m")  # in green, on a terminal
         message = json.loads(await page.text())
     assert message == {"lines": [{"at": NOON.isoformat(), "stream": "stdout", "text": "three"}]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
+from apps.accounts.models import User
 from apps.applications import secrets
 from apps.applications.forms import FIELDS, SpecForm
-from apps.applications.models import App
+from apps.applications.models import App, Instance
 from apps.operations.models import Operation
 from scheduler import queries
 from scheduler.engine.base import ResolvedImage
@@ -367,3 +369,23 @@ def test_logging_in_leads_to_the_page_that_was_asked_for(berth: Seed) -> None:
     assert "did not match" not in client.get(reverse("login")).text
     wrong = client.post(reverse("login"), {"username": "maya", "password": "wrong"})
     assert "correct username and password" in wrong.text
+
+
+def shown_to(user: User, url: str) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.get(url).text
+
+
+def test_a_route_is_shown_with_the_edges_port(berth: Seed, settings: Any) -> None:
+    for port, shown in ((8080, "shop.example.test:8080/"), (80, "shop.example.test/")):
+        settings.BERTH = replace(settings.BERTH, http_port=port)
+        for url in (reverse("app", args=["shop", "web"]), reverse("group", args=["shop"])):
+            assert f">{shown}<" in shown_to(berth.viewer, url)
+
+
+def test_logs_are_shown_without_what_they_tell_terminals(berth: Seed) -> None:
+    Instance.objects.filter(app=berth.search, failed=True).update(log_tail="\x1b[31mERROR\x1b[0m <b>broken</b>")
+    text = shown_to(berth.viewer, reverse("app", args=["shop", "search"]))
+    assert "ERROR &lt;b&gt;broken&lt;/b&gt;" in text
+    assert "\x1b" not in text

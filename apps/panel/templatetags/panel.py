@@ -27,6 +27,7 @@ from apps.operations.models import Operation
 from apps.panel import words
 from apps.panel.explained import explained
 from apps.panel.regions import render_region
+from apps.panel.terminal import plain
 from apps.panel.times import span
 from apps.placement import words as placement
 from apps.quantities import about_bytes, name_figure, show_cpu
@@ -51,6 +52,7 @@ EVENT_TONES = {
 register.filter("cores", show_cpu)
 register.filter("size", about_bytes)
 register.filter("explained", explained)
+register.filter("plain", plain)
 
 
 @functools.cache
@@ -253,8 +255,14 @@ def points(thousandths: int) -> str:
 @register.simple_tag
 def route_url(route: Route) -> str:
     """Where an edge serves a route."""
+    return f"http://{route_text(route)}"
+
+
+@register.filter
+def route_text(route: Route) -> str:
+    """The route as one types it: with the edge's port, unless it is the usual one."""
     port = settings.BERTH.http_port
-    return f"http://{route.host}{'' if port == 80 else f':{port}'}{route.path}"
+    return f"{route.host}{'' if port == 80 else f':{port}'}{route.path}"
 
 
 @register.filter
