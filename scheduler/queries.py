@@ -128,6 +128,7 @@ def explain(app_id: int) -> Explained | None:
         return None
     profile = reading.profile(app.group)
     request = reading.request(app.group, app.name, app.release.spec, 1)
+    request = replace(request, kept=reading.kept_from(app.id, request.priority))
     explanation = world.cluster().explain(request, profile)
     here = Counter(instance.node for instance in app.instances if not instance.state.going)
     wanted = app.release.spec.replicas if app.running else 0

@@ -15,7 +15,7 @@ from apps.applications.spec_schema import SPEC
 from apps.operations.models import ACTIVE, Operation
 from apps.rest.serializers import Amounts, Reason
 from scheduler.lifecycle import State
-from scheduler.model import ExecHealth, Process, Resources
+from scheduler.model import ExecHealth, Process, Relocate, Resources
 
 
 @extend_schema_field(SPEC, component_name="Spec")
@@ -88,6 +88,9 @@ class InstanceSerializer(serializers.Serializer):
     oom_killed = serializers.BooleanField(help_text="It ran out of memory at least once: `claim.memory` is its limit")
     exec_health = serializers.ChoiceField([health.value for health in ExecHealth])
     restarts = serializers.IntegerField()
+    relocate = serializers.ChoiceField(
+        ["", *(why.value for why in Relocate)], help_text="Why another one takes its place elsewhere; empty: it stays"
+    )
     drift = serializers.CharField()
     probes = serializers.DictField(child=ProbeSerializer(), help_text="By edge")
     created_at = serializers.DateTimeField()
