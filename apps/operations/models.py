@@ -16,8 +16,8 @@ class Operation(models.Model):
 
     Names are kept beside the keys, since the history outlives the app. `steps` is a list of
     `{"name", "status", "started_at", "ended_at", "done", "of"}` in order; `error`, for one that failed, is
-    `{"step", "reason", "instance", "exit_code", "memory_limit", "probes", "logs"}`. While it is under way, `waits_for` is a reason as a
-    dict, with the placement's `shortages` where it is room.
+    `{"step", "reason", "instance", "exit_code", "memory_limit", "probes", "logs"}`. While it is under way, `waits_for`
+    is a reason as a dict, with the placement's `shortages` where it is room.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
