@@ -49,7 +49,7 @@ CASES: list[tuple[str, list[str], str, str, Any]] = [
 # nothing in the request could be different to avoid these: it is about how things are
 OF_NO_FIELD = {
     "app_deleting", "app_stopped", "busy", "group_has_apps", "idempotency_key_in_use", "last_owner",
-    "own_account", "last_admin",
+    "own_account", "last_admin", "node_answers", "node_changed", "traffic_unavailable",
     "logs_unavailable", "no_subnet_left", "node_has_instances", "not_acme", "not_cancellable", "not_confirmed",
     "operation_ended", "priority_in_use", "too_many_certificates", "too_many_instances",
 }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps as installed
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -96,7 +97,8 @@ def test_an_operation_that_the_loop_has_ended_is_not_ended_again(sim: Sim, group
     app = build.app(group, replicas=1)
     under_way = app.operations.get()
     sim.converge()
-    operations.end(under_way, OperationStatus.SUPERSEDED)
+    with transaction.atomic():
+        operations.end(under_way, OperationStatus.SUPERSEDED)
     under_way.refresh_from_db()
     assert under_way.status == OperationStatus.SUCCEEDED
 
