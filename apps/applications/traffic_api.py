@@ -41,13 +41,13 @@ class ReleaseFiguresSerializer(FiguresSerializer):
     release = serializers.IntegerField(help_text="0: what no instance got")
 
 
-class WindowSerializer(serializers.Serializer):
+class TrafficWindowSerializer(serializers.Serializer):
     seconds = serializers.IntegerField()
     all = FiguresSerializer(help_text="Of all releases")
     releases = ReleaseFiguresSerializer(many=True)
 
 
-class StepSerializer(serializers.Serializer):
+class TrafficStepSerializer(serializers.Serializer):
     begin = serializers.DateTimeField()
     seconds = serializers.IntegerField(help_text="How long it is: 10 within the last hour, else 300")
     releases = ReleaseFiguresSerializer(many=True)
@@ -56,8 +56,8 @@ class StepSerializer(serializers.Serializer):
 class TrafficSerializer(serializers.Serializer):
     """What all edges together have served."""
 
-    window = WindowSerializer(help_text="The last seconds")
-    series = StepSerializer(many=True, help_text="The oldest first; steps without traffic are missing")
+    window = TrafficWindowSerializer(help_text="The last seconds")
+    series = TrafficStepSerializer(many=True, help_text="The oldest first; steps without traffic are missing")
 
 
 def _seconds(name: str, default: int, what: str) -> OpenApiParameter:

@@ -51,6 +51,7 @@ class OperationPage(LivePage):
             "operation": operation,
             "steps": steps_of(operation),
             "instances": report.instances(operation)[:MOST_INSTANCES],
+            "served": report.served(operation),
             "may_cancel": cancellable(operation) and allows(role, Role.DEVELOPER),
         }
 

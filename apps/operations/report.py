@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from apps.applications.models import Instance
 from apps.operations.models import Operation
+from scheduler.traffic import here
+from scheduler.traffic.figures import Figures, total
+from scheduler.traffic.source import TrafficUnavailable
+
+KNOWN = timedelta(minutes=55)  # for which traffic is known in steps that are short enough
 
 
 def instances(operation: Operation) -> QuerySet[Instance]:
@@ -20,3 +28,20 @@ def instances(operation: Operation) -> QuerySet[Instance]:
         during |= span & Q(**{f"{moment}__lte": ended}) if ended else span
     rows = Instance.objects.filter(during, app_id=operation.app_id).select_related("release", "node")
     return rows.order_by("generation")
+
+
+def served(operation: Operation) -> Figures | None:
+    """What the app's edges served while the operation was under way, to within a step of 10 s at either end.
+
+    None where that is not known: it began too long ago, its app has gone, or the figures cannot be read.
+    """
+    began, until = operation.started_at, operation.ended_at or timezone.now()
+    if began is None or began < timezone.now() - KNOWN or operation.group is None:
+        return None
+    try:
+        points = here.source().series(
+            (operation.group.name, operation.app_name), (until - began).total_seconds(), until.timestamp()
+        )
+    except TrafficUnavailable:
+        return None
+    return total(each for point in points for each in point.releases.values())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.utils import timezone
 
 from apps.applications.models import App, Instance
 from apps.operations.models import Operation
+from scheduler.traffic.figures import Figures, Outcome
+from scheduler.traffic.source import FakeSource, Point
 from tests.web.api import Api
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Sim
@@ -58,3 +62,20 @@ def test_its_page_shows_them(update: Operation, people: SimpleNamespace, client)
     page = client.get(f"/operations/{update.pk}").content.decode()
     assert "told to stop" in page
     assert all(name in page for name in ("0-1", "1-2", "0-3", "1-4"))
+
+
+def test_its_page_says_how_many_requests_there_were_and_failed_as_long_as_that_is_known(
+    update: Operation, people: SimpleNamespace, traffic: FakeSource, client
+) -> None:
+    client.force_login(people.admin)
+    traffic.points = [Point(0, 10, {1: Figures({Outcome.SERVED: 70_001}), 2: Figures({Outcome.ERROR: 80_002})})]
+    now = timezone.now()
+    Operation.objects.filter(pk=update.pk).update(started_at=now - timedelta(seconds=40), ended_at=now)
+    page = client.get(f"/operations/{update.pk}").content.decode()
+    assert "<dd>150003</dd>" in page
+    assert '<dd class="text-danger">80002</dd>' in page
+    traffic.unavailable = "away"
+    assert "150003" not in client.get(f"/operations/{update.pk}").content.decode()
+    traffic.unavailable = ""
+    Operation.objects.filter(pk=update.pk).update(started_at=now - timedelta(hours=1))
+    assert "150003" not in client.get(f"/operations/{update.pk}").content.decode()
