@@ -9,7 +9,8 @@ Pure: `diff` looks at no clock and changes nothing. It reads top down:
 
 Two budgets hold throughout a rolling update: at most `replicas + max_surge` instances that are not on their way out,
 and never fewer healthy ones than `replicas - max_unavailable`, nor fewer than one, because of it. A recreation trades
-them for never having two instances in a slot, blue-green makes all new instances before any old one goes.
+them for never having two instances in a slot, blue-green makes all new instances before any old one goes, and a canary
+keeps every old one until the new release has shown on a part of the traffic that it serves (`scheduler.canary`).
 
 An instance that shall run elsewhere (`Instance.relocate`) is replaced like an outdated one, by one more beside it where
 surge allows that. One that makes room for another app goes first, unless it is its app's last healthy one.
@@ -21,16 +22,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from scheduler import canary
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import State
 from scheduler.model import (
     AppState,
+    Canary,
     Failures,
     Instance,
     OnFailure,
     OperationKind,
     OperationStatus,
     Process,
+    Release,
     Relocate,
     Strategy,
 )
@@ -60,6 +64,7 @@ class Create:
     generation: int
     failures: int
     reason: Reason
+    stable: bool = False  # of the last good release, not of the wanted one
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class Plan:
     remove: tuple[Instance, ...] = ()  # ended, or given long enough to: remove, and give the claim back
     wait: tuple[Wait, ...] = ()
     switch: bool = False  # give the traffic to the wanted release's instances
+    canary: Canary | None = None  # how far the wanted release has got, if it is tried on a part of the traffic
     outcome: Outcome | None = None
 
     @property
@@ -143,6 +149,7 @@ def diff(app: AppState, now: datetime) -> Plan:
         remove=tuple(draft.remove),
         wait=tuple(draft.wait),
         switch=draft.switch,
+        canary=draft.canary,
         outcome=outcome,
     )
 
@@ -161,6 +168,8 @@ class _Draft:
     remove: list[Instance] = field(default_factory=list)
     wait: list[Wait] = field(default_factory=list)
     switch: bool = False
+    canary: Canary | None = None
+    halt: Reason | None = None  # why the canary is given up
     staying: list[Instance] = field(default_factory=list)
 
     def later(
@@ -168,6 +177,11 @@ class _Draft:
     ) -> None:
         until = None if seconds is None else (since or self.now) + timedelta(seconds=seconds)
         self.wait.append(Wait(reason, until, apart))
+
+    def back_off(self, failures: Failures) -> None:
+        delay = backoff(failures.count)
+        left = round((failures.ended_at - self.now).total_seconds() + delay, 1)
+        self.later(because("backing_off", failures=failures.count, seconds=left), delay, failures.ended_at)
 
     def overdue(self, since: datetime, seconds: float) -> bool:
         return self.now >= since + timedelta(seconds=seconds)
@@ -297,13 +311,31 @@ def _make_room(draft: _Draft) -> None:
         draft.retire(instance, _why_elsewhere(instance))
 
 
+def _on_trial(app: AppState) -> bool:
+    """Whether the wanted release has yet to show that it serves."""
+    return app.operation is not None and (app.last_good is None or app.last_good.template != app.release.template)
+
+
+def _ready(draft: _Draft, instance: Instance) -> bool:
+    """Whether an instance is healthy, and one of a release on trial for as long as that takes."""
+    tried = instance.template == draft.app.release.template and _on_trial(draft.app)
+    proven = not tried or draft.overdue(instance.since, draft.app.release.spec.update.min_ready)
+    return instance.state is State.HEALTHY and proven
+
+
 def _scale(draft: _Draft) -> None:
     """Compare the instances that stay with the slots that are wanted: first who goes, then who is made."""
+    for instance in draft.staying:
+        if instance.state is State.HEALTHY and not _ready(draft, instance):
+            seconds = draft.app.release.spec.update.min_ready
+            draft.later(because("awaiting_ready", seconds=seconds), seconds, instance.since)
     holders, unwanted = _sort_out(draft)
     strategy = draft.app.release.spec.update.strategy
     if strategy is Strategy.RECREATE:
         _recreate(draft, holders, unwanted)
-    elif strategy is Strategy.BLUE_GREEN:
+    elif canary.tries_out(draft.app):
+        _try_out(draft, holders, unwanted)
+    elif strategy in (Strategy.BLUE_GREEN, Strategy.CANARY):
         _switch(draft, holders, unwanted)
     else:
         _roll(draft, holders, unwanted)
@@ -339,18 +371,61 @@ def _switch(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance
         standby = [instance for instance in unwanted if _stands_by(draft, instance)]
         if standby:
             draft.later(because("standing_by"), spec.update.keep, app.active_since, apart=True)
+        trial = spec.update.min_ready
+        if active and _on_trial(app) and app.active_since and not draft.overdue(app.active_since, trial):
+            draft.later(because("awaiting_ready", seconds=trial), trial, app.active_since)
         draft.staying = [instance for instance in draft.staying if instance not in standby]
         _roll(draft, holders, [instance for instance in unwanted if instance not in standby])
         return
     for instance in unwanted:
         if instance.template != active:  # of a release in between, which never had the traffic
             draft.retire(instance, _why_unwanted(app, instance))
-    ready = [holder for holder in holders.values() if holder.state is State.HEALTHY]
-    if len(ready) == spec.replicas:
+    if sum(holder.state is State.HEALTHY for holder in holders.values()) == spec.replicas:
         draft.switch = True
     else:
         draft.later(because("awaiting_switch"))
         _fill(draft, holders, len(draft.staying) - len(holders))
+
+
+def _try_out(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
+    """Keep the stable release whole, and make as many instances of the wanted one as its share of the traffic needs."""
+    app = draft.app
+    stable = app.last_good
+    assert stable is not None  # noqa: S101 - `canary.tries_out`
+    for instance in unwanted:
+        if instance.template != stable.template:  # of a release in between
+            draft.retire(instance, _why_unwanted(app, instance))
+    _keep_whole(draft, stable)
+    if app.operation is None:  # it was given up, and left as it is: without a request
+        draft.later(because("canary_off"), apart=True)
+        return
+    ready = sum(_ready(draft, holder) for holder in holders.values())
+    decided = canary.decide(app, ready, draft.now)
+    draft.canary, draft.switch, draft.halt = decided.canary, decided.switch, decided.halt
+    if decided.wait is not None:
+        draft.wait.append(Wait(decided.wait, decided.until))
+    surge = len(draft.staying) - len(holders)
+    _fill(draft, holders, surge, without=range(decided.instances, app.release.spec.replicas))
+
+
+def _keep_whole(draft: _Draft, stable: Release) -> None:
+    """Make an instance for every slot of the stable release that has none, or one that shall run elsewhere."""
+    of_it = [stays for stays in draft.staying if stays.template == stable.template]
+    there = {stays.slot: stays for stays in of_it if not stays.relocate}
+    for instance in of_it:
+        successor = there.get(instance.slot)
+        if instance.relocate and successor is not None and successor.state is State.HEALTHY:
+            draft.retire(instance, _why_elsewhere(instance))
+    for slot in sorted(set(range(stable.spec.replicas)) - there.keys()):
+        failures = draft.app.stable_failures.get(slot)
+        if failures and not draft.overdue(failures.ended_at, backoff(failures.count)):
+            draft.back_off(failures)
+            continue
+        reason = because("slot_empty", slot=slot)
+        if failures:
+            reason = because("replaces_failed", generation=failures.generation, slot=slot)
+        generation = draft.app.next_generation + len(draft.create)
+        draft.create.append(Create(slot, generation, failures.count if failures else 0, reason, stable=True))
 
 
 def _stands_by(draft: _Draft, instance: Instance) -> bool:
@@ -370,7 +445,7 @@ def active_template(app: AppState) -> str:
 def _roll(draft: _Draft, holders: dict[int, Instance], unwanted: list[Instance]) -> None:
     spec = draft.app.release.spec
     floor = max(1, spec.replicas - spec.update.max_unavailable)
-    budget = sum(_surely_serves(draft, stays) for stays in draft.staying) - floor
+    budget = sum(_surely_serves(draft, stays) and _ready(draft, stays) for stays in draft.staying) - floor
     # with none to spare and no surge nothing could ever move, so one is allowed then
     surge = max(spec.update.max_surge, 1 if floor >= spec.replicas else 0)
     served = {slot for slot, holder in holders.items() if holder.state is State.HEALTHY}
@@ -405,9 +480,7 @@ def _fill(draft: _Draft, holders: dict[int, Instance], surge: int, without: Coll
     for slot in sorted(empty, key=lambda slot: (slot in taken, slot)):
         failures = draft.failures.get(slot)
         if failures and not draft.overdue(failures.ended_at, backoff(failures.count)):
-            delay = backoff(failures.count)
-            left = round((failures.ended_at - draft.now).total_seconds() + delay, 1)
-            draft.later(because("backing_off", failures=failures.count, seconds=left), delay, failures.ended_at)
+            draft.back_off(failures)
         elif room <= 0:
             draft.later(because("awaiting_surge"))
         else:
@@ -477,15 +550,19 @@ def _conclude(draft: _Draft) -> Outcome | None:
         return None
     if not app.running or app.deleting:
         return None if app.instances else Outcome(OperationStatus.SUCCEEDED, because("converged"))
-    acts = draft.moves or draft.create or draft.launch or draft.stop or draft.remove or draft.switch
-    busy = acts or any(not wait.apart for wait in draft.wait)
-    if not busy:
-        return Outcome(OperationStatus.SUCCEEDED, because("converged"))
-
     policy = app.release.spec.update
     can_return = app.last_good is not None and app.last_good.number != app.release.number
     returns = policy.on_failure is OnFailure.ROLLBACK and can_return and operation.kind is not OperationKind.RESTART
     status = OperationStatus.ROLLED_BACK if returns else OperationStatus.FAILED
+    if (crashed := _crashed(draft)) is not None:
+        return Outcome(status, because("kept_crashing", crashes=crashed.crashes), "health", crashed.generation)
+    if draft.halt is not None:
+        tried = [i.generation for i in draft.staying if i.template == app.release.template]
+        return Outcome(status, draft.halt, "canary", max(tried, default=None))
+    acts = draft.moves or draft.create or draft.launch or draft.stop or draft.remove or draft.switch
+    busy = acts or any(not wait.apart for wait in draft.wait)
+    if not busy:
+        return Outcome(OperationStatus.SUCCEEDED, because("converged"))
     worst = max(draft.failures.items(), key=lambda item: item[1].count, default=None)
     if worst and worst[1].count >= ATTEMPTS:
         slot, last = worst
@@ -494,13 +571,25 @@ def _conclude(draft: _Draft) -> Outcome | None:
         return Outcome(status, reason, step, last.generation)
     if app.pending:  # it waits for room, which no deadline makes
         return None
+    lagging = [i for i in draft.staying if i.state is not State.HEALTHY]
+    if draft.canary is not None:  # it is tried for as long as its steps say, once its instances have been healthy
+        lagging = [i for i in lagging if i.template == app.release.template and i.healthy_at is None]
+        if not lagging:
+            return None
     # time that was spent waiting for room does not count: it is counted from the last instance that was placed
     placed = (i.created_at for i in app.instances if i.created_at and i.template == app.release.template)
-    since = max((operation.started_at, *placed))
+    since = max((operation.started_at, *placed, *([app.active_since] if app.active_since else [])))
     if not draft.overdue(since, policy.deadline):
         draft.later(because("awaiting_health"), policy.deadline, since)
         return None
-    lagging = [i for i in draft.staying if i.state is not State.HEALTHY]
     verdict = judge(lagging[-1], app.edges).detail if lagging else str(draft.wait[0].reason if draft.wait else "")
     reason = because("deadline", seconds=policy.deadline, verdict=verdict)
     return Outcome(status, reason, "health", lagging[-1].generation if lagging else None)
+
+
+def _crashed(draft: _Draft) -> Instance | None:
+    """An instance of a release on trial that crashes again and again, and is brought back each time by its engine."""
+    app = draft.app
+    made_for_it = [i for i in draft.staying if i.template == app.release.template and i.release == app.release.number]
+    worst = max(made_for_it, key=lambda i: i.crashes, default=None)
+    return worst if worst is not None and worst.crashes >= ATTEMPTS and _on_trial(app) else None

@@ -35,7 +35,7 @@ from typing import Any
 
 from scheduler.etcd_base import Conflict, Store
 from scheduler.model import Edge, Endpoint, HealthCheck, Probe, Protocol, Route
-from scheduler.routing import HttpOptions, load_http, load_route
+from scheduler.routing import HttpOptions, Split, load_http, load_route, load_split
 
 APPS = "apps/"
 CLOCK = "apps/_clock"  # no group has an underscore
@@ -57,6 +57,7 @@ class AppConfig:
     http: HttpOptions = field(default_factory=HttpOptions)
     cookie_key: str = ""  # what the cookies of sticky sessions are made with: the same at every edge, and secret
     tcp_port: int = 0  # where edges serve it over TCP; 0: nowhere
+    canary: Split | None = None  # None: none of its releases is ever tried on a part of the traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def dump_config(config: AppConfig) -> str:
     value["routes"] = [
         {name: of for name, of in route.items() if of or name in ("host", "path")} for route in value["routes"]
     ]
-    for name, nothing in (("http", asdict(HttpOptions())), ("cookie_key", ""), ("tcp_port", 0)):
+    for name, nothing in (("http", asdict(HttpOptions())), ("cookie_key", ""), ("tcp_port", 0), ("canary", None)):
         if value[name] == nothing:
             del value[name]
     return _dump(value)
@@ -123,19 +124,20 @@ def load_config(text: str) -> AppConfig:
         http=load_http(value.get("http", {})),
         cookie_key=value.get("cookie_key", ""),
         tcp_port=value.get("tcp_port", 0),
+        canary=load_split(value["canary"]) if value.get("canary") is not None else None,
     )
 
 
 def dump_endpoint(endpoint: Endpoint) -> str:
     place = {"address": endpoint.address, "port": endpoint.port, "draining": endpoint.draining}
-    more = {name: value for name in ("check", "release") if (value := getattr(endpoint, name))}
+    more = {name: value for name in ("check", "release", "canary") if (value := getattr(endpoint, name))}
     return _dump({**place, **more})
 
 
 def load_endpoint(instance: str, text: str) -> Endpoint:
     value = json.loads(text)
-    check, release = value.get("check", ""), value.get("release", 0)
-    return Endpoint(instance, value["address"], value["port"], value["draining"], check, release)
+    check, release, canary = value.get("check", ""), value.get("release", 0), value.get("canary", False)
+    return Endpoint(instance, value["address"], value["port"], value["draining"], check, release, canary)
 
 
 def dump_report(report: Report) -> str:

@@ -23,6 +23,7 @@ from scheduler.routing import Route as Route
 
 if TYPE_CHECKING:
     from scheduler.placement.values import Constraints, Preference
+    from scheduler.traffic.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,35 @@ class Strategy(enum.StrEnum):
     ROLLING = "rolling"  # a few at a time, both serving meanwhile
     RECREATE = "recreate"  # the old ones are gone before a new one is made: never two at once
     BLUE_GREEN = "blue_green"  # all new ones beside the old; then the traffic moves at once
+    CANARY = "canary"  # a share of the traffic first, and what is measured of it decides; then as blue-green
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryStep:
+    """So many percent of the traffic, for so many seconds; None: until it is promoted."""
+
+    weight: int
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPolicy:
+    """How a new release is tried on a part of the traffic. What is None is not judged by."""
+
+    steps: tuple[CanaryStep, ...] = (CanaryStep(5, 300.0), CanaryStep(25, 300.0))  # ever heavier
+    header: tuple[str, str] | None = None  # name and value of a request's header that asks for the new release
+    cookie: tuple[str, str] | None = None  # likewise of a cookie
+    errors: float | None = 5.0  # percent of its requests that may fail
+    errors_over: float | None = None  # percentage points by which it may fail more often than the stable release
+    latency: float | None = None  # seconds within which 95 of 100 of its requests are to be answered
+    latency_over: float | None = None  # how many times as long as with the stable release that may take
+    requests: int = 50  # of its own within a step before anything is judged, or the step is over
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything is measured at all."""
+        limits = (self.errors, self.errors_over, self.latency, self.latency_over)
+        return any(limit is not None for limit in limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +159,9 @@ class UpdatePolicy:
     deadline: float = 300.0
     drain: float = 10.0  # how long sessions of a withdrawn instance may last before it is stopped anyway
     stop_timeout: float = 10.0  # between the stop signal and the kill
-    keep: float = 60.0  # blue-green: how long the old instances stay ready to take the traffic back
+    keep: float = 60.0  # blue-green, canary: how long the old instances stay ready to take the traffic back
+    min_ready: float = 0.0  # how long a new instance has to be healthy before an old one goes because of it
+    canary: CanaryPolicy = CanaryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +296,7 @@ class Instance:
     address: str
     claim: Resources
     failures: int = 0
+    crashes: int = 0  # how often its engine brought its process back after it had been healthy
     created_at: datetime | None = None
     started_at: datetime | None = None
     healthy_at: datetime | None = None  # when it first was
@@ -336,6 +369,17 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """How far a release has got that is tried on a part of the traffic."""
+
+    release: int  # its number
+    step: int = 0  # the one of its policy's that it is in; one past the last: all of the traffic is to be its own
+    weight: int = 0  # percent of the traffic, as published
+    revision: int | None = None  # etcd's, from which on it is
+    since: datetime | None = None  # when every live edge had applied that
+
+
+@dataclass(frozen=True, slots=True)
 class AppState:
     """All that one pass of the loop decides from: desired, recorded and observed, read at one moment."""
 
@@ -355,6 +399,10 @@ class AppState:
     active: str = ""  # the template whose instances have the traffic
     active_since: datetime | None = None
     nominated: str = ""  # the node on which instances of lower priority make room for it
+    stable_failures: Mapping[int, Failures] = field(default_factory=dict)  # by slot, of instances of `last_good`
+    canary: Canary | None = None
+    promoted: int = 0  # the canary's step that somebody asked for
+    measured: tuple[Figures, Figures] | None = None  # of the canary and of the stable release since then, if known
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +410,8 @@ class Endpoint:
     """Where an edge finds one instance. `draining` endpoints get no new sessions.
 
     `check` is the path that its health check asks for, which is its own release's; empty: the app's. `release` is the
-    number of the release that its traffic counts for.
+    number of the release that its traffic counts for. A `canary` gets the share of the traffic that the app's config
+    gives to canaries, and nothing else.
     """
 
     instance: str  # "<slot>-<generation>", unique within the app
@@ -371,3 +420,4 @@ class Endpoint:
     draining: bool = False
     check: str = ""
     release: int = 0
+    canary: bool = False

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from scheduler.canary import tries_out
 from scheduler.diff import Plan
 from scheduler.lifecycle import State
-from scheduler.model import AppState, AppStatus
+from scheduler.model import AppState, AppStatus, OperationKind, Strategy
 from scheduler.reasons import Reason
 
 
@@ -22,7 +23,7 @@ class StepStatus(enum.StrEnum):
 class Step:
     """One step of an operation: `done` of `of` instances have taken it."""
 
-    name: str  # place, start, health or retire
+    name: str  # place, start, health, canary or retire
     status: StepStatus
     done: int
     of: int
@@ -64,9 +65,21 @@ def steps(app: AppState) -> tuple[Step, ...]:
             ("place", min(len(current), want), want),
             ("start", min(started, want), want),
             ("health", min(healthy, want), want),
+            *_canary(app),
             ("retire", 0 if outdated or leaving or len(current) > want else 1, 1),
         ]
     )
+
+
+def _canary(app: AppState) -> list[tuple[str, int, int]]:
+    """How many steps of its canary a release has behind it, of how many; nothing for one that is not tried."""
+    if app.release.spec.update.strategy is not Strategy.CANARY or app.operation is None:
+        return []
+    steps = len(app.release.spec.update.canary.steps)
+    if tries_out(app):
+        return [("canary", app.canary.step if app.canary else 0, steps)]
+    tried = app.last_good is not None and app.last_good.template != app.release.template
+    return [("canary", steps, steps)] if tried and app.operation.kind is not OperationKind.ROLLBACK else []
 
 
 def _chain(counts: list[tuple[str, int, int]]) -> tuple[Step, ...]:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from scheduler import placement, relocation, world
+from scheduler import measuring, placement, relocation, world
 from scheduler.diff import diff
 from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
 from scheduler.model import AppState, Release, Spec
 from scheduler.placement import Explanation, Profile, Running, Trial
 from scheduler.store import reading, relocating, running, sweeping
+from scheduler.traffic.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,15 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
         "pending": len(missing) - len(placed),
         "explanation": decision.explanation.as_dict(),
     }
+
+
+def canary(app_id: int) -> tuple[Figures, Figures] | None:
+    """What the edges have measured of a canary and of the stable release since its share was applied.
+
+    None: nothing yet, or nobody knows.
+    """
+    app = reading.app_state(app_id, (), {})
+    return measuring.measured(app, world.the_world()) if app is not None else None
 
 
 def explain(app_id: int) -> Explained | None:

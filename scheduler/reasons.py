@@ -52,6 +52,7 @@ TEMPLATES: Mapping[str, str] = {
     # why the loop waits
     "backing_off": gettext_noop("failed %(failures)s times in a row, next try in %(seconds)s s"),
     "awaiting_health": gettext_noop("waiting until the edges report it up"),
+    "awaiting_ready": gettext_noop("waiting until new instances have been healthy for %(seconds)s s"),
     "awaiting_drain": gettext_noop("waiting for its sessions to end"),
     "awaiting_edges": gettext_noop("waiting for %(edges)s to apply the change"),
     "awaiting_stop": gettext_noop("waiting for its process to end"),
@@ -59,6 +60,17 @@ TEMPLATES: Mapping[str, str] = {
     "awaiting_another": gettext_noop("waiting until another instance is healthy, for this one is the last"),
     "awaiting_removal": gettext_noop("waiting until the instances before are gone"),
     "awaiting_switch": gettext_noop("waiting until all new instances are healthy, to move the traffic at once"),
+    "canary_instances": gettext_noop(
+        "waiting for %(instances)s healthy instances, to give the new release %(weight)s %% of the traffic"
+    ),
+    "canary_edges": gettext_noop("waiting for %(edges)s to give the new release %(weight)s %% of the traffic"),
+    "canary_step": gettext_noop("the new release is tried on %(weight)s %% of the traffic"),
+    "canary_held": gettext_noop("the new release has %(weight)s %% of the traffic until it is promoted"),
+    "canary_blind": gettext_noop("nothing is known of what the edges measure, so the new release keeps its share"),
+    "canary_unjudged": gettext_noop(
+        "the new release answered %(requests)s requests, and %(wanted)s are needed to judge it"
+    ),
+    "canary_off": gettext_noop("the new release was given up and gets no request"),
     "standing_by": gettext_noop("instances of the release before stand by, to take the traffic back"),
     "awaiting_placement": gettext_noop("no node fits: %(explanation)s"),
     "awaiting_node": gettext_noop("node %(node)s does not answer"),
@@ -66,6 +78,23 @@ TEMPLATES: Mapping[str, str] = {
     "converged": gettext_noop("all that was asked for is true"),
     "deadline": gettext_noop("not done within %(seconds)s s: %(verdict)s"),
     "kept_failing": gettext_noop("slot %(slot)s failed %(failures)s times: %(verdict)s"),
+    "canary_errors": gettext_noop(
+        "%(percent)s %% of %(requests)s requests to the new release failed; %(limit)s %% may"
+    ),
+    "canary_errors_over": gettext_noop(
+        "%(percent)s %% of %(requests)s requests to the new release failed,"
+        " and %(stable)s %% of those to the stable one"
+    ),
+    "canary_latency": gettext_noop(
+        "one in twenty of %(requests)s requests to the new release took longer than %(seconds)s s;"
+        " %(limit)s s are allowed"
+    ),
+    "canary_latency_over": gettext_noop(
+        "one in twenty of %(requests)s requests to the new release took longer than %(seconds)s s,"
+        " and %(stable)s s with the stable one"
+    ),
+    "canary_aborted": gettext_noop("%(user)s aborted it at %(weight)s %% of the traffic"),
+    "kept_crashing": gettext_noop("its process crashed %(crashes)s times after it had been healthy"),
     "newer_change": gettext_noop("a newer change took over"),
 }
 

@@ -6,17 +6,17 @@ then is either recorded or found again by name, and the next pass goes on from t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 
-from scheduler import discovery, effects, progress, relocation, wake
-from scheduler.diff import Plan, diff
+from scheduler import discovery, effects, measuring, progress, relocation, wake
+from scheduler.diff import Create, Plan, diff
 from scheduler.etcd import EtcdUnavailable
 from scheduler.model import AppState, Edge, Instance, Probe
 from scheduler.placement import Profile, Request
@@ -77,10 +77,13 @@ def one_pass(app_id: int, world: World) -> Pass:
             if app is None:
                 return done
             plan = diff(app, world.now())
-            done.busy, done.due = bool(plan.moves or plan.switch or plan.outcome), plan.due
+            shifts = plan.canary != app.canary
+            done.busy, done.due = bool(plan.moves or plan.switch or plan.outcome or shifts), plan.due
             committing.moves(app, plan.moves, world.now())
             if plan.switch:
                 committing.switch(app, world.now())
+            if shifts:
+                committing.canary(app, plan.canary)
             explanation = _place(app, plan, world, done)
             _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
             calls.begin(app, plan, done)
@@ -109,7 +112,8 @@ def _read(app_id: int, world: World) -> AppState | None:
         recording.probes(app_id, seen)
     except EtcdUnavailable as error:
         log.warning("etcd_unavailable", app=app_id, error=str(error))
-    return reading.app_state(app_id, edges, seen)
+    app = reading.app_state(app_id, edges, seen)
+    return replace(app, measured=measuring.measured(app, world)) if app is not None else None
 
 
 def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any] | None:
@@ -118,12 +122,23 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
         if app.nominated:
             relocating.placed(app.id)
         return None
+    explanation = None
+    stable = [create for create in plan.create if create.stable]
+    if stable and app.last_good is not None:
+        of = replace(app, release=app.last_good, failures=app.stable_failures)
+        explanation = _place_some(of, stable, world, done)
+    wanted = [create for create in plan.create if not create.stable]
+    return (_place_some(app, wanted, world, done) if wanted else None) or explanation
+
+
+def _place_some(app: AppState, creates: Sequence[Create], world: World, done: Pass) -> dict[str, Any] | None:
+    """Those that are of one release, `app`'s."""
     spec, now = app.release.spec, world.now()
-    request = reading.replacing(app, [create.slot for create in plan.create])
+    request = reading.replacing(app, [create.slot for create in creates])
     profile = reading.profile(app.group)
     for _ in range(CLAIM_ATTEMPTS):
         decision = world.cluster.place(request, profile)
-        made = [committing.Assignment(c, n) for c, n in zip(plan.create, decision.nodes, strict=False)]
+        made = [committing.Assignment(c, n) for c, n in zip(creates, decision.nodes, strict=False)]
         try:
             if made:
                 committing.assignments(app, made, spec.resources, now)
@@ -134,7 +149,7 @@ def _place(app: AppState, plan: Plan, world: World, done: Pass) -> dict[str, Any
         done.busy |= bool(made)
         if made and app.nominated:
             relocating.placed(app.id)  # what it still lacks is asked for anew
-        if len(made) == len(plan.create):
+        if len(made) == len(creates):
             return None
         explanation = decision.explanation.as_dict()
         if not made and (node := _make_room(app, request, profile, world, done)):
@@ -268,6 +283,8 @@ def _publish(app: AppState, world: World, done: Pass) -> None:
         done.retry(world.now())
         return
     done.published = True
+    if config is not None and config.canary is not None:
+        recording.weight_published(app.id, config.canary.weight, revision)
     if leaving:
         recording.published(leaving, revision)
 

@@ -72,6 +72,15 @@ class HttpOptions:
     timeout: float = 60.0  # how long an instance may say nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How the traffic of an app is divided between its stable release and one that is tried."""
+
+    weight: int = 0  # percent that the canary gets
+    header: tuple[str, str] | None = None  # name and value of a request's header that asks for it
+    cookie: tuple[str, str] | None = None  # likewise of a cookie
+
+
 def load_route(value: Mapping[str, Any]) -> Route:
     """A route from its JSON. Raises `TypeError`, `KeyError`."""
     redirect = value.get("redirect")
@@ -95,6 +104,18 @@ def load_http(value: Mapping[str, Any]) -> HttpOptions:
     if "allow" in given:
         given["allow"] = tuple(given["allow"])
     return HttpOptions(**given)
+
+
+def load_split(value: Mapping[str, Any]) -> Split:
+    """Raises `TypeError`, `KeyError`, `ValueError`."""
+    return Split(value["weight"], _pair(value.get("header")), _pair(value.get("cookie")))
+
+
+def _pair(value: Any) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    name, text = value
+    return name, text
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:

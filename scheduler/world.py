@@ -15,16 +15,19 @@ from scheduler.etcd import Etcd
 from scheduler.etcd_base import Store
 from scheduler.store import sweeping
 from scheduler.store.cluster import KeptCluster
+from scheduler.traffic import here
+from scheduler.traffic.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside: engines by node name, etcd, the clock, the nodes as the placement sees them."""
+    """Everything outside: engines by node name, etcd, the clock, the nodes as placed on, what the edges measure."""
 
     engine: Callable[[str], Engine]
     etcd: Store
     now: Callable[[], datetime]
     cluster: KeptCluster  # for placements
+    traffic: Source
 
 
 def the_world() -> World:
@@ -36,7 +39,7 @@ def the_world() -> World:
             urls.update(sweeping.node_urls())
         return connect(urls[node], settings.BERTH_INSTALLATION)
 
-    return World(engine, etcd(), lambda: datetime.now(UTC), cluster())
+    return World(engine, etcd(), lambda: datetime.now(UTC), cluster(), here.source())
 
 
 @cache

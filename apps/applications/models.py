@@ -43,6 +43,8 @@ class App(models.Model):
     deleting = models.BooleanField(default=False)
     tcp_port = models.PositiveIntegerField(null=True, blank=True, unique=True)  # of the edges, where it is exposed
     restarts = models.PositiveIntegerField(default=0)  # asked for; each wants new containers of the same release
+    promoted_release = models.PositiveIntegerField(null=True, blank=True)  # a canary, to this step of its policy
+    promoted_step = models.PositiveSmallIntegerField(default=0)
 
     # decided
     status = models.CharField(max_length=10, choices=AppStatus.choices, default=AppStatus.PENDING)
@@ -53,6 +55,12 @@ class App(models.Model):
     # where instances of lower priority make room for it; nothing that matters no more than it is placed there meanwhile
     nominated = models.ForeignKey(Node, on_delete=models.SET_NULL, null=True, blank=True, related_name="nominations")
     nominated_at = models.DateTimeField(null=True, blank=True)
+    # how far the release has got that is tried on a part of the traffic (scheduler.model.Canary)
+    canary_release = models.PositiveIntegerField(null=True, blank=True)
+    canary_step = models.PositiveSmallIntegerField(default=0)
+    canary_weight = models.PositiveSmallIntegerField(default=0)
+    canary_revision = models.BigIntegerField(null=True, blank=True)
+    canary_since = models.DateTimeField(null=True, blank=True)
     next_generation = models.PositiveIntegerField(default=1)
     settled = models.BooleanField(default=False)  # the last pass found nothing left to do or to wait for
     explanation = models.JSONField(null=True, blank=True)  # why instances are pending, from the placement
@@ -175,6 +183,7 @@ class Instance(models.Model):
     exit_code = models.IntegerField(null=True, blank=True)
     oom_killed = models.BooleanField(default=False)  # at its memory limit, at least once
     restarts = models.PositiveIntegerField(default=0)  # by the engine itself, of the same container
+    healthy_restarts = models.PositiveIntegerField(null=True, blank=True)  # of these, when it first was healthy
     exec_health = models.CharField(max_length=10, default="none")
     drift = models.TextField(blank=True)
     probes = models.JSONField(default=dict)  # edge name -> {"up", "since", "detail", "sessions"}

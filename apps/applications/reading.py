@@ -54,6 +54,10 @@ class Fields:
         self._left.pop(name, None)
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether the field is given and not null, and not taken yet."""
+        return self._left.get(name) is not None
+
     def names(self) -> list[str]:
         """The fields that nobody took yet."""
         return list(self._left)

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.applications import grammar, http_spec, placement_spec
+from apps.applications import canary_spec, grammar, http_spec, placement_spec
 from apps.applications.grammar import Wrong
 from apps.applications.reading import Fields, boolean, choice, integer, quantity, texts
 from apps.applications.secrets import MASK, masked
@@ -129,6 +129,8 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
             drain=parse_duration(update["drain"]),
             stop_timeout=parse_duration(update["stop_timeout"]),
             keep=parse_duration(update.get("keep", _UPDATE.keep)),
+            min_ready=parse_duration(update.get("min_ready", _UPDATE.min_ready)),
+            canary=canary_spec.policy(update.get("canary")),
         ),
     )
 
@@ -154,7 +156,7 @@ def _spec(fields: Fields, users: Mapping[str, str]) -> dict[str, Any]:
         "expose": fields.take("expose", boolean, False),
         "placement": placement_spec.read(fields.inner("placement")),
         "priority": fields.take("priority", grammar.name, None),
-        "update": _update(fields.inner("update")),
+        "update": _update(fields.inner("update"), protocol),
     }
     if spec["routes"] and protocol != Protocol.HTTP:
         fields.wrong("routes", "not_http", _("Only apps that speak HTTP have routes."))
@@ -194,7 +196,7 @@ def _health(fields: Fields, protocol: str) -> dict[str, Any]:
     return health
 
 
-def _update(fields: Fields) -> dict[str, Any]:
+def _update(fields: Fields, protocol: str) -> dict[str, Any]:
     update = {
         "strategy": fields.take("strategy", choice(Strategy), _UPDATE.strategy.value),
         "max_surge": fields.take("max_surge", integer(0, MOST_REPLICAS), _UPDATE.max_surge),
@@ -204,7 +206,11 @@ def _update(fields: Fields) -> dict[str, Any]:
         "drain": fields.take("drain", _duration(0, 3600), show_duration(_UPDATE.drain)),
         "stop_timeout": fields.take("stop_timeout", _duration(0, 3600), show_duration(_UPDATE.stop_timeout)),
         "keep": fields.take("keep", _duration(0, 86400), show_duration(_UPDATE.keep)),
+        "min_ready": fields.take("min_ready", _duration(0, 3600), show_duration(_UPDATE.min_ready)),
+        "canary": canary_spec.read(fields.inner("canary")),
     }
+    if update["strategy"] == Strategy.CANARY and protocol != Protocol.HTTP:
+        fields.wrong("strategy", "not_http", _("Only apps that speak HTTP can be tried on a part of the traffic."))
     if not update["max_surge"] and not update["max_unavailable"]:
         fields.wrong("max_surge", "no_room", _("An update needs one of max_surge and max_unavailable above 0."))
     fields.end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.applications import http_spec
+from apps.applications import canary_spec, http_spec
 from apps.applications.placement_spec import HIGHEST, MOST_EXPRESSIONS, MOST_LABELS, MOST_NODES
 from apps.applications.spec import MOST_REPLICAS, MOST_ROUTES
 from apps.fields import NAME_PATTERN
@@ -127,6 +127,37 @@ _PLACEMENT = _object(
 )
 
 
+def _mark(**name: Any) -> dict[str, Any]:
+    """A header or a cookie that asks for the new release."""
+    value = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"}
+    described = {"nullable": True, "description": "Requests with it always get the new release"}
+    return _object(name={"type": "string", **name}, value=value) | {"required": ["name", "value"]} | described
+
+
+def _limit(most: float, description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "number", "minimum": 0, "maximum": most, "nullable": True, "description": description, **more}
+
+
+_CANARY = _object(
+    steps=_list(
+        _object(
+            weight={"type": "integer", "minimum": 0, "maximum": 100, "description": "Percent of the traffic"},
+            duration=_DURATION | {"nullable": True, "description": "Null: until it is promoted"},
+        )
+        | {"required": ["weight"]},
+        canary_spec.MOST_STEPS,
+        description="Each with more of the traffic than the one before; after the last the new release gets all of it",
+    ),
+    header=_mark(pattern="^[A-Za-z][A-Za-z0-9-]{0,63}$", example="X-Canary"),
+    cookie=_mark(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"),
+    errors=_limit(100, "Percent of its requests that may fail", default=5),
+    errors_over=_limit(100, "Percentage points by which it may fail more often than the stable release"),
+    latency=_DURATION | {"nullable": True, "description": "Within which 95 of 100 answers have to begin"},
+    latency_over=_limit(1000, "How many times as long as with the stable release that may take", minimum=1),
+    requests=_count(1, canary_spec.MOST_REQUESTS, 50)
+    | {"description": "Of its own within a step, before it is judged or the step is over"},
+)
+
 SPEC: dict[str, Any] = _object(
     name=_NAME,
     image={"type": "string", "maxLength": 255, "example": "registry/web:1"},
@@ -200,7 +231,11 @@ SPEC: dict[str, Any] = _object(
         deadline=_DURATION,
         drain=_DURATION,
         stop_timeout=_DURATION,
-        keep=_DURATION | {"description": "Blue-green: how long the old instances stand by after the traffic has moved"},
+        keep=_DURATION
+        | {"description": "Blue-green, canary: how long the old instances stand by after the traffic moved"},
+        min_ready=_DURATION
+        | {"description": "How long a new instance is healthy before an old one goes because of it"},
+        canary=_CANARY,
     ),
 )
 

@@ -104,6 +104,7 @@ STEPS: Mapping[str, Promise] = {
     "place": _("Place instances on nodes"),
     "start": _("Start containers"),
     "health": _("Wait until the edges find them healthy"),
+    "canary": _("Try the new release on a part of the traffic"),
     "retire": _("Retire what is no longer wanted"),
 }
 

@@ -18,7 +18,6 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 import structlog
 
@@ -27,7 +26,7 @@ from scheduler import discovery
 from scheduler.discovery import AppConfig, Report
 from scheduler.edge.accesslog import Pipe
 from scheduler.edge.answers import Answers, earlier
-from scheduler.edge.backend import App
+from scheduler.edge.backend import App, shape
 from scheduler.edge.certificates import Certificates
 from scheduler.edge.firstchecks import FirstChecks
 from scheduler.edge.folder import Folder
@@ -318,7 +317,7 @@ class Agent:
             return
         served = self._serving.backends.get(app)
         config = wanted.config if wanted is not None else None
-        stays = config and served and replace(config, slots=0) == replace(served.config, slots=0)
+        stays = config and served and shape(config) == shape(served.config)
         for instance in checked:
             endpoint = wanted.endpoints.get(instance) if wanted is not None and stays else None
             if endpoint is None or endpoint.draining:

@@ -6,6 +6,7 @@ its socket. Only more slots than there are, or another head, need a reload.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ App = tuple[str, str]  # group, app
 Slots = tuple[Endpoint | None, ...]
 
 LEAST_SLOTS = 4
+NONE, TRIED = "-", "canary"  # in the map of canaries: no server, and that a server is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +36,53 @@ class Backend:
     def sticky(self) -> bool:
         return self.config.protocol is Protocol.HTTP and self.config.http.sticky
 
+    @property
+    def splits(self) -> bool:
+        """Whether its traffic can be divided between two releases."""
+        return self.config.protocol is Protocol.HTTP and self.config.canary is not None
+
+    def canaries(self) -> dict[str, str]:
+        """What the map of canaries says of it, by key: always the same keys, so that HAProxy can change each value."""
+        if not self.splits or self.config.canary is None:
+            return {}
+        listed = [server(n) for n, held in enumerate(self.slots) if held is not None and _tried(held)]
+        values = {"weight": str(self.config.canary.weight), "count": str(len(listed)), "token": self._token()}
+        for number in range(len(self.slots)):
+            values[str(number)] = listed[number] if number < len(listed) else NONE
+            values[server(number)] = TRIED if server(number) in listed else NONE
+        return {f"{self.name}/{key}": value for key, value in values.items()}
+
+    def _token(self) -> str:
+        """What the cookies of clients say that are to stay with this canary: the same at every edge, and no other's."""
+        releases = {held.release for held in self.slots if held is not None and _tried(held)}
+        if not self.sticky or not releases:
+            return NONE
+        key = self.config.cookie_key or self.name
+        return hashlib.sha256(f"{key} {max(releases)}".encode()).hexdigest()[:16]
+
     def check(self, held: Endpoint | None) -> str:
         """The path that the health check of an endpoint asks for; of a spare slot nothing in particular."""
         return (held.check if held is not None else "") or self.config.health.path or "/"
 
     def same_shape(self, other: Backend | None) -> bool:
         """Whether HAProxy could go from the other to this one without a reload."""
-        return (
-            other is not None
-            and len(self.slots) == len(other.slots)
-            and replace(self.config, slots=0) == replace(other.config, slots=0)
-        )
+        return other is not None and len(self.slots) == len(other.slots) and shape(self.config) == shape(other.config)
+
+
+def shape(config: AppConfig) -> AppConfig:
+    """All of the config that HAProxy is not told of while it runs."""
+    split = replace(config.canary, weight=0) if config.canary is not None else None
+    return replace(config, slots=0, canary=split)
+
+
+def _tried(held: Endpoint) -> bool:
+    """Whether the endpoint gets a canary's share, and no more."""
+    return held.canary and not held.draining
+
+
+def weight(held: Endpoint | None) -> int:
+    """HAProxy's weight of a slot's server: without one it gets only what is sent to it by name."""
+    return 0 if held is not None and _tried(held) else 1
 
 
 def size(wanted: int) -> int:
@@ -101,6 +139,12 @@ def commands(
     maintenance: what has begun there ends there, and its clients' next requests choose another.
     """
     at = f"set server {name}/{server(number)}"
+    shifts = [f"{at} weight {weight(after)}"] if weight(before) != weight(after) else []
+    moves = _moves(at, before, after, sticky)
+    return [*moves, *shifts] if after is None or after.draining else [*shifts, *moves]
+
+
+def _moves(at: str, before: Endpoint | None, after: Endpoint | None, sticky: bool) -> list[str]:
     if after is None:
         return [] if before is None else [f"{at} state maint"]
     if before is not None and same_place(before, after):

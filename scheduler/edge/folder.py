@@ -45,6 +45,11 @@ class Folder:
         return self.root / "checks.map"
 
     @property
+    def canaries(self) -> Path:
+        """The share of the traffic that each app's canary gets, and from which servers."""
+        return self.root / "canaries.map"
+
+    @property
     def states(self) -> Path:
         """Which servers are up, for a HAProxy that starts."""
         return self.root / "servers.state"

@@ -11,7 +11,7 @@ import re
 
 from scheduler.discovery import AppConfig
 from scheduler.model import Endpoint, HealthCheck, Route
-from scheduler.routing import HttpOptions
+from scheduler.routing import HttpOptions, Split
 
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
@@ -24,6 +24,8 @@ HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,998}[!-~])?")
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 CRYPT = re.compile(r"\$5\$(?:rounds=[0-9]{4,6}\$)?[A-Za-z0-9./]{1,16}\$[A-Za-z0-9./]{43}")
 COOKIE_KEY = re.compile(r"[0-9a-f]{16,64}")
+COOKIE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MARK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")  # a header's or cookie's value that asks for the canary
 
 MOST_EXTENSIONS, MOST_HEADERS, MOST_NETWORKS, MOST_USERS = 32, 64, 256, 64
 MOST_RATE = 1_000_000  # requests a second
@@ -57,6 +59,8 @@ def check_config(config: AppConfig) -> None:
     _check_http(config.http)
     if config.cookie_key != "" and not _fits(COOKIE_KEY, config.cookie_key):
         raise Refused("cookie_key: has signs that it may not have")
+    if config.canary is not None:
+        _check_split(config.canary)
     if type(config.tcp_port) is not int or not (config.tcp_port == 0 or 1024 <= config.tcp_port <= 65535):
         raise Refused(f"tcp_port: {_shown(config.tcp_port)} is no port for apps")
 
@@ -72,8 +76,9 @@ def check_endpoint(endpoint: Endpoint) -> None:
     if address.is_unspecified or address.is_multicast or address.is_reserved:
         raise Refused(f"address: {endpoint.address!a} is nobody's")
     _check_port(endpoint.port)
-    if type(endpoint.draining) is not bool:
-        raise Refused("draining: is neither true nor false")
+    for name in ("draining", "canary"):
+        if type(getattr(endpoint, name)) is not bool:
+            raise Refused(f"{name}: is neither true nor false")
     if endpoint.check != "":
         _check_health_path("check", endpoint.check)
     if not _whole(endpoint.release, 0, MOST_RELEASES):
@@ -143,6 +148,14 @@ def _check_http(http: HttpOptions) -> None:
             raise Refused(f"http.{name}: is no text of at most {LONGEST_TEXT} signs")
     if type(http.timeout) not in (int, float) or not 0 < http.timeout <= LONGEST_TIME:
         raise Refused(f"http.timeout: {_shown(http.timeout)} is not a number of seconds up to {LONGEST_TIME:.0f}")
+
+
+def _check_split(split: Split) -> None:
+    if not _whole(split.weight, 0, 100):
+        raise Refused(f"canary.weight: {_shown(split.weight)} is no share in percent")
+    for kind, names, pair in (("header", HEADER, split.header), ("cookie", COOKIE_NAME, split.cookie)):
+        if pair is not None and not (_fits(names, pair[0]) and _fits(MARK, pair[1])):
+            raise Refused(f"canary.{kind}: {_shown(pair)} has signs that it may not have")
 
 
 def _check_network(value: object) -> None:

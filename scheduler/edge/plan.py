@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scheduler.discovery import AppConfig
-from scheduler.edge.backend import App, Backend, assign, commands, same_place, server
+from scheduler.edge.backend import App, Backend, assign, commands, same_place, server, weight
 from scheduler.edge.sockets import Standing
 from scheduler.edge.state import Wanted
 from scheduler.model import Endpoint
@@ -31,8 +31,10 @@ class Change:
         if self.before is None or self.after is None:
             return []
         slots = enumerate(zip(self.before.slots, self.after.slots, strict=True))
+        # requests come in between two commands: who is to serve more does so before anyone serves less
+        ordered = sorted(slots, key=lambda slot: not _promoted(*slot[1]))
         name, sticky = self.after.name, self.after.sticky
-        return [said for n, (old, new) in slots for said in commands(name, n, old, new, sticky=sticky)]
+        return [said for n, (old, new) in ordered for said in commands(name, n, old, new, sticky=sticky)]
 
     def checks(self) -> list[tuple[str, str]]:
         """(server, path) of those whose health check asks for another path from now on."""
@@ -41,6 +43,13 @@ class Change:
         slots = enumerate(zip(self.before.slots, self.after.slots, strict=True))
         paths = [(n, self.before.check(old), self.after.check(new)) for n, (old, new) in slots if new is not None]
         return [(server(n), after) for n, before, after in paths if before != after]
+
+    def canaries(self) -> dict[str, str]:
+        """What the map of canaries says otherwise from now on."""
+        if self.before is None or self.after is None:
+            return {}
+        before = self.before.canaries()
+        return {key: value for key, value in self.after.canaries().items() if before.get(key) != value}
 
     def arrivals(self) -> list[Endpoint]:
         """Endpoints that HAProxy is to send requests to, and does not have yet."""
@@ -64,6 +73,11 @@ class Change:
         if len(self.after.slots) != len(self.before.slots):
             return f"{len(self.after.slots)} slots instead of {len(self.before.slots)}"
         return "its config is another"
+
+
+def _promoted(old: Endpoint | None, new: Endpoint | None) -> bool:
+    """Whether a canary gets its part of all of the traffic."""
+    return new is not None and not new.draining and weight(old) < weight(new)
 
 
 def change(app: App, wanted: Wanted | None, before: Backend | None) -> Change:
@@ -96,13 +110,15 @@ def deviation(wanted: Backend, found: dict[str, Standing]) -> Deviation | None:
     for number, held in enumerate(wanted.slots):
         differs = list(_realign(wanted, number, held, found[server(number)]))
         told += differs
-        if held is not None and not held.draining and len(differs) > 1:
+        if held is not None and not held.draining and any(said.endswith(" state ready") for said in differs[1:]):
             arrivals.append(held)
     return Deviation(told, arrivals)
 
 
 def _realign(wanted: Backend, number: int, held: Endpoint | None, found: Standing) -> Iterator[str]:
     at = f"set server {wanted.name}/{server(number)}"
+    if found.weight != weight(held):
+        yield f"{at} weight {weight(held)}"
     if held is None or (wanted.sticky and held.draining and found.place == f"{held.address}:{held.port}"):
         if not found.spare:
             yield f"{at} state maint"

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 from scheduler.discovery import dump_config, load_config
 from scheduler.edge import accesslog, https, rules
-from scheduler.edge.backend import Backend, server
+from scheduler.edge.backend import Backend, server, weight
 from scheduler.edge.folder import Folder
 from scheduler.edge.rules import page
 from scheduler.model import Endpoint, Protocol
@@ -27,7 +26,10 @@ SPARE = "127.0.0.1:1 disabled"
 WRITTEN = "# Written by Berth's edge agent. Changes are lost."
 RECORD = "# app "
 PROTO_SAID = "{ req.fhdr(x-forwarded-proto) -m str http https }"
-SERVER = re.compile(r"    server s(\d+) (\S+):(\d+)(?: disabled)? # (\S+)(?: r(\d+))?(?: (/\S*))?( draining)?")
+SERVER = re.compile(
+    r"    server s(\d+) (\S+):(\d+)(?: disabled)?(?: weight 0)?"
+    r" # (\S+)(?: r(\d+))?(?: (/\S*))?( canary)?( draining)?"
+)
 STATE_COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
     " srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state"
@@ -117,13 +119,14 @@ def _trust(proxies: Collection[str]) -> str:
 """
 
 
-def backend(wanted: Backend, checks: Path) -> str:
-    """An app's whole file. `checks`: the map of what health checks ask for."""
+def backend(wanted: Backend, folder: Folder) -> str:
+    """An app's whole file; the maps that it refers to are the folder's."""
     slots = "".join(f"    server {server(n)} {_server(held, wanted.sticky)}\n" for n, held in enumerate(wanted.slots))
-    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{rules.before(wanted)}{_head(wanted, checks)}{slots}"
+    return f"{WRITTEN}\n{RECORD}{dump_config(wanted.config)}\n{rules.before(wanted)}{_head(wanted, folder)}{slots}"
 
 
-def _head(wanted: Backend, checks: Path) -> str:
+def _head(wanted: Backend, folder: Folder) -> str:
+    checks = folder.checks
     config, health = wanted.config, wanted.config.health
     lines = [
         f"backend {wanted.name} from {config.protocol.value}",
@@ -142,7 +145,7 @@ def _head(wanted: Backend, checks: Path) -> str:
             f" hdr Host '{check_host(wanted)}' hdr User-Agent {USER_AGENT}",
             "http-check expect status 200-299",
         ]
-    return "\n    ".join((*lines, *rules.lines(wanted))) + "\n"
+    return "\n    ".join((*lines, *rules.lines(wanted, folder.canaries))) + "\n"
 
 
 def check_host(wanted: Backend) -> str:
@@ -154,11 +157,13 @@ def _server(held: Endpoint | None, sticky: bool) -> str:
     if held is None:
         return SPARE
     off = " disabled" if held.draining and sticky else ""  # as `backend.commands` has it
+    share = "" if weight(held) else " weight 0"
     noted = [held.instance]
     noted += [f"r{held.release}"] if held.release else []
     noted += [held.check] if held.check else []
+    noted += ["canary"] if held.canary else []
     noted += ["draining"] if held.draining else []
-    return f"{held.address}:{held.port}{off} # {' '.join(noted)}"
+    return f"{held.address}:{held.port}{off}{share} # {' '.join(noted)}"
 
 
 def _ms(seconds: float) -> str:
@@ -178,8 +183,15 @@ def read_backend(name: str, text: str) -> Backend:
 
 
 def _held(line: re.Match[str]) -> Endpoint:
-    _, address, port, instance, release, check, draining = line.groups()
-    return Endpoint(instance, address, int(port), draining is not None, check or "", int(release or 0))
+    _, address, port, instance, release, check, canary, draining = line.groups()
+    number = int(release or 0)
+    return Endpoint(instance, address, int(port), draining is not None, check or "", number, canary is not None)
+
+
+def canaries(backends: Iterable[Backend]) -> str:
+    """The map from an app to its canary's share, and to the servers that it has; see `Backend.canaries`."""
+    listed = (item for each in sorted(backends, key=lambda each: each.name) for item in each.canaries().items())
+    return "".join(f"{key} {value}\n" for key, value in listed)
 
 
 def routes(backends: Iterable[Backend]) -> str:
@@ -227,6 +239,6 @@ def states(backends: Iterable[Backend], up: Collection[tuple[str, str]]) -> str:
             operational, result, passed = (2, 3, health.successes + health.failures - 1) if is_up else (0, 0, 0)
             lines.append(
                 f"0 {each.name} {number + 1} {server(number)} {held.address} {operational} {8 if held.draining else 0}"
-                f" 1 1 0 1 {result} {passed} 6 0 0 0 - {held.port} - 0 0 - - 0"
+                f" {weight(held)} {weight(held)} 0 1 {result} {passed} 6 0 0 0 - {held.port} - 0 0 - - 0"
             )
     return "\n".join(lines) + "\n"

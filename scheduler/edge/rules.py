@@ -7,15 +7,17 @@ Where a route has rules of its own, the map of routes has told which route it wa
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from scheduler.discovery import AppConfig
 from scheduler.edge import accesslog
-from scheduler.edge.backend import Backend
+from scheduler.edge.backend import NONE, TRIED, Backend
 from scheduler.model import Protocol
-from scheduler.routing import Headers, Route
+from scheduler.routing import Headers, Route, Split
 
 WORDS_A_LINE = 32  # HAProxy takes at most 64 words
-COOKIE = "berth-instance"
+COOKIE, CANARY_COOKIE = "berth-instance", "berth-canary"
+TRIES = 3  # servers of the canary that a request is offered to, before others get it
 
 
 def route_value(backend: str, number: int, route: Route) -> str:
@@ -36,8 +38,11 @@ def before(wanted: Backend) -> str:
     return text
 
 
-def lines(wanted: Backend) -> Iterator[str]:
-    """Lines of the backend, in the order in which they count: who is let in comes before what is done for them."""
+def lines(wanted: Backend, canaries: Path | None = None) -> Iterator[str]:
+    """Lines of the backend, in the order in which they count: who is let in comes before what is done for them.
+
+    `canaries`: the map of canaries.
+    """
     config, http = wanted.config, wanted.config.http
     if config.protocol is not Protocol.HTTP:
         return
@@ -48,6 +53,8 @@ def lines(wanted: Backend) -> Iterator[str]:
     if http.sticky:
         yield f"cookie {COOKIE} insert indirect nocache httponly dynamic attr SameSite=Lax"
         yield f"dynamic-cookie-key {config.cookie_key or wanted.name}"
+    if config.canary is not None and canaries is not None:
+        yield from _split(wanted.name, config.canary, http.sticky, canaries)
     if http.allow:
         yield networks("allowed", http.allow).strip()
         yield f"http-request return {_answer(403, 'Forbidden', 'Not from where you are.')} unless allowed"
@@ -72,6 +79,50 @@ def lines(wanted: Backend) -> Iterator[str]:
     yield from _routes(wanted.name, config)
     yield from _headers("request", http.request)
     yield from _headers("response", http.response)
+
+
+def _split(name: str, split: Split, sticky: bool, canaries: Path) -> Iterator[str]:
+    """Send a share of the requests, and those that ask for it, to the servers that the map of canaries lists.
+
+    These have no weight, so nothing else gets there. Whose server is down is tried with the next ones, and then with
+    whoever has weight. Where nobody has, canaries serve all.
+
+    Of a sticky app the clients that have an instance's cookie are with the stable release, and stay. HAProxy gives none
+    for a server that was chosen by name, so those that the canary has served get a cookie of another name.
+    """
+    yield f"http-request set-var(txn.weight) str({name}/weight),map({canaries},0),add(0)"
+    yield f"http-request set-var(txn.canaries) str({name}/count),map({canaries},0),add(0)"
+    asked = []
+    if split.header is not None:
+        asked.append(f"{{ req.fhdr({split.header[0]}) -m str {split.header[1]} }}")
+    if split.cookie is not None:
+        asked.append(f"{{ req.cook({split.cookie[0]}) -m str {split.cookie[1]} }}")
+    for this in asked:
+        yield f"http-request set-var(txn.asked) bool(true) if {this}"
+    yield "http-request set-var(txn.canary) bool(true) if { var(txn.asked) -m bool }"
+    if sticky:
+        yield f"http-request set-var(txn.token) str({name}/token),map({canaries},{NONE})"
+        yield f"http-request set-var(txn.kept) bool(true) if {{ req.cook({CANARY_COOKIE}),strcmp(txn.token) eq 0 }}"
+        yield "http-request set-var(txn.canary) bool(true) if { var(txn.kept) -m bool }"
+    new = f" !{{ req.cook({COOKIE}) -m found }}" if sticky else ""
+    yield f"http-request set-var(txn.canary) bool(true) if {{ rand(100),sub(txn.weight) lt 0 }}{new}"
+    yield f"http-request set-var(txn.canary) bool(true) if {{ nbsrv({name}) eq 0 }}"
+    some = "{ var(txn.canary) -m bool } { var(txn.canaries) -m int gt 0 }"
+    yield f"http-request set-var(txn.pick) rand(1000000),mod(txn.canaries) if {some}"
+    if sticky:
+        yield f"http-request set-var(txn.pick) src,crc32,mod(txn.canaries) if {some}"  # a client has one of them
+    if sticky and asked:
+        yield "ignore-persist if { var(txn.asked) -m bool } { var(txn.canaries) -m int gt 0 }"
+    for further in range(TRIES):
+        number = f"var(txn.pick),add({further}),mod(txn.canaries)"
+        yield f"http-request set-var(txn.try{further}) {number} if {some}"
+        yield f"use-server %[str({name}/),concat(,txn.try{further}),map({canaries},{NONE})] if {some}"
+    if sticky:
+        yield "http-response set-var(txn.server) srv_name"
+        yield f"http-response set-var(txn.tried) str({name}/),concat(,txn.server),map({canaries},{NONE})"
+        cookie = f"{CANARY_COOKIE}=%[var(txn.token)]; path=/; HttpOnly; SameSite=Lax"
+        first = f"{{ var(txn.tried) -m str {TRIED} }} !{{ var(txn.kept) -m bool }}"
+        yield f"http-response add-header Set-Cookie '{cookie}' if {first}"
 
 
 def _routes(name: str, config: AppConfig) -> Iterator[str]:

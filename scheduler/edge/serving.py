@@ -64,6 +64,7 @@ class Serving:
         """Serve what was served before: adopt the HAProxy that runs, or start one. Raises `HaproxyRefused`."""
         self._folder.routes.touch()
         self._folder.checks.touch()
+        self._folder.canaries.touch()
         stale = self._refresh()
         if not self._haproxy.adopt():
             self.start(up)
@@ -77,8 +78,7 @@ class Serving:
     def _refresh(self) -> bool:
         """Write those files that this version of the agent writes differently; says whether there were any."""
         files = {
-            self._folder.app_file(each.name): render.backend(each, self._folder.checks)
-            for each in self.backends.values()
+            self._folder.app_file(each.name): render.backend(each, self._folder) for each in self.backends.values()
         }
         base = render.base(self._folder, self._bind, program.user(), self._proxies, https_bind=self._https_bind)
         stale = {path: text for path, text in files.items() if path.read_text() != text}
@@ -117,9 +117,10 @@ class Serving:
     def tell(self, wanted: Change) -> None:
         """A change that takes no reload. Raises `HaproxyGone`; the files have it then all the same."""
         assert wanted.after is not None  # noqa: S101 - that would take a reload
-        write(self._folder.app_file(wanted.after.name), render.backend(wanted.after, self._folder.checks))
+        write(self._folder.app_file(wanted.after.name), render.backend(wanted.after, self._folder))
         self.backends[wanted.app] = wanted.after
-        self._tell([*self._asks(wanted.after.name, wanted.checks()), *wanted.commands()])
+        asks = self._asks(wanted.after.name, wanted.checks())
+        self._tell([*asks, *self._shares(wanted.canaries()), *wanted.commands()])
         self._announce(wanted)
 
     def reload(self, wanted: Mapping[App, Wanted | None]) -> None:
@@ -164,9 +165,11 @@ class Serving:
             return
         self.in_doubt = False
         for app, difference in differences.items():
+            each = self.backends[app]
+            if difference is not None and (shares := self._shares(each.canaries())):
+                self._tell(shares)  # what its maps hold is not in its servers' state
             if difference is not None and difference.commands:
                 log.warning("haproxy_realigned", app="/".join(app))
-                each = self.backends[app]
                 paths = [(server(n), each.check(held)) for n, held in enumerate(each.slots) if held is not None]
                 self._tell([*self._asks(each.name, paths), *difference.commands])
                 for endpoint in difference.arrivals:
@@ -218,7 +221,7 @@ class Serving:
         for each in changes:
             if each.after is not None and each.needs_reload:
                 staged[each.app] = self._folder.staged / f"{each.after.name}.cfg"
-                write(staged[each.app], render.backend(each.after, self._folder.checks))
+                write(staged[each.app], render.backend(each.after, self._folder))
         return staged
 
     def _culprits(self, files: Mapping[App, Path]) -> dict[App, str]:
@@ -248,7 +251,7 @@ class Serving:
                 continue
             staged = self._folder.staged / f"{each.after.name}.cfg"
             if not staged.exists():
-                write(staged, render.backend(each.after, self._folder.checks))
+                write(staged, render.backend(each.after, self._folder))
             staged.replace(self._folder.app_file(each.after.name))
             self.backends[each.app] = each.after
 
@@ -263,6 +266,7 @@ class Serving:
         """The files beside the configuration that a new worker reads."""
         write(self._folder.routes, render.routes(self.backends.values()))
         write(self._folder.checks, render.checks(self.backends.values()))
+        write(self._folder.canaries, render.canaries(self.backends.values()))
         write(self._folder.states, render.states(self.backends.values(), up))
 
     def _up_now(self) -> Up:
@@ -279,6 +283,10 @@ class Serving:
     def _asks(self, name: str, paths: Iterable[tuple[str, str]]) -> list[str]:
         """What to tell HAProxy so that these servers' health checks ask for these paths."""
         return [f"set map {self._folder.checks} {name}/{of} {path}" for of, path in paths]
+
+    def _shares(self, values: Mapping[str, str]) -> list[str]:
+        """What to tell HAProxy so that canaries get what these entries of their map say."""
+        return [f"set map {self._folder.canaries} {key} {value}" for key, value in values.items()]
 
     def _tell(self, commands: list[str]) -> None:
         if not commands:

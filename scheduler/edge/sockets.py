@@ -143,6 +143,7 @@ class Standing:
     up: bool
     spare: bool  # in maintenance
     draining: bool
+    weight: int = 1
 
     @property
     def number(self) -> int:
@@ -158,7 +159,13 @@ def standings(text: str) -> Iterator[Standing]:
             admin = int(part[6])
             # 0x01, 0x02 and 0x20 are maintenance by command, by tracking and by resolution
             yield Standing(
-                part[1], part[3], f"{part[4]}:{part[18]}", part[5] != "0", bool(admin & 0x23), bool(admin & 8)
+                part[1],
+                part[3],
+                f"{part[4]}:{part[18]}",
+                part[5] != "0",
+                bool(admin & 0x23),
+                bool(admin & 8),
+                int(part[7]),
             )
 
 

@@ -16,10 +16,11 @@ from apps.applications.models import App, Instance, Release
 from apps.events.services import record
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from apps.panel.live import announce
 from scheduler import wake
 from scheduler.diff import Create, Move
 from scheduler.lifecycle import State, sources
-from scheduler.model import AppState, Resources
+from scheduler.model import AppState, Canary, Resources
 from scheduler.store import sweeping
 
 QUARANTINE = timedelta(seconds=60)  # how long a freed address rests: edges and clients may still know it
@@ -64,7 +65,7 @@ def _move(app: AppState, move: Move, now: datetime) -> bool:
     if move.to in (State.DRAINING, State.WITHDRAWN):
         changes |= {"endpoint_revision": None, "failed": move.failed}
     if move.to is State.HEALTHY and move.instance.healthy_at is None:
-        changes["healthy_at"] = now
+        changes |= {"healthy_at": now, "healthy_restarts": F("restarts")}
     if move.to is State.DRAINING:
         changes["draining_at"] = now
     elif move.to is State.WITHDRAWN:
@@ -87,6 +88,25 @@ def switch(app: AppState, now: datetime) -> None:
         App.objects.filter(id=app.id).update(active=app.release.template, active_since=now)
         named = App(id=app.id, name=app.name)
         record("app.switched", app=named, group=_group(app), release=app.release.number)
+
+
+def canary(app: AppState, planned: Canary | None) -> None:
+    """Record how far the canary is; None: there is none any more. Left out when another release is wanted by now."""
+    columns = {
+        "canary_release": planned.release if planned else None,
+        "canary_step": planned.step if planned else 0,
+        "canary_weight": planned.weight if planned else 0,
+        "canary_revision": planned.revision if planned else None,
+        "canary_since": planned.since if planned else None,
+    }
+    with transaction.atomic():
+        if not App.objects.filter(id=app.id, release__number=app.release.number).update(**columns):
+            return
+        before = app.canary.weight if app.canary else 0
+        if planned is not None and planned.weight != before:
+            named = App(id=app.id, name=app.name)
+            record("app.canary", app=named, group=_group(app), release=planned.release, weight=planned.weight)
+        announce(f"app.{app.id}")
 
 
 def _group(app: AppState) -> Group:

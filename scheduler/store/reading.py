@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec
 from scheduler.lifecycle import State
 from scheduler.model import (
     AppState,
+    Canary,
     Edge,
     Endpoint,
     ExecHealth,
@@ -42,6 +43,7 @@ from scheduler.model import (
 )
 from scheduler.placement import SPREAD, Affinity, Bond, Constraints, Profile, Request
 from scheduler.reasons import Reason, because
+from scheduler.routing import Split
 
 NOMINATION = timedelta(minutes=2)  # that a node is kept for an app; longer than instances take to leave
 
@@ -62,6 +64,7 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
     if app is None or app.release is None:
         return None
     wanted = release(app.release, app.restarts)
+    good = release(app.last_good, app.restarts) if app.last_good else None
     present = tables.Instance.objects.filter(app=app, gone_at=None).select_related("release", "node")
     return AppState(
         id=app.id,
@@ -70,7 +73,7 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
         running=app.running,
         deleting=app.deleting,
         release=wanted,
-        last_good=release(app.last_good, app.restarts) if app.last_good else None,
+        last_good=good,
         next_generation=app.next_generation,
         instances=tuple(instance(row, probes.get(row.name, ())) for row in present),
         failures=_failures(app, wanted.template),
@@ -80,7 +83,16 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
         active=app.active,
         active_since=app.active_since,
         nominated=app.nominated.name if app.nominated else "",
+        stable_failures=_failures(app, good.template) if good and app.canary_release else {},
+        canary=_canary(app),
+        promoted=app.promoted_step if app.promoted_release == wanted.number else 0,
     )
+
+
+def _canary(app: tables.App) -> Canary | None:
+    if app.canary_release is None:
+        return None
+    return Canary(app.canary_release, app.canary_step, app.canary_weight, app.canary_revision, app.canary_since)
 
 
 def release(row: tables.Release, restarts: int) -> Release:
@@ -104,6 +116,7 @@ def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
         address=row.address,
         claim=Resources(row.cpu, row.memory, row.disk, 1),
         failures=row.failures,
+        crashes=row.restarts - row.healthy_restarts if row.healthy_restarts is not None else 0,
         created_at=row.created_at,
         started_at=row.started_at,
         healthy_at=row.healthy_at,
@@ -282,10 +295,20 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     if app.release is None or (app.deleting and not rows):
         return None, [], []
     spec = as_spec(app.release.spec, app.release.digest)
-    slots = spec.replicas + spec.update.max_surge
-    standby = {row.id for row in rows if _stands_by(app, spec, row, rows)}
-    key = secrets.cookie_key(app.id) if spec.http.sticky else ""
-    config = AppConfig(spec.protocol, spec.port, spec.health, spec.routes, slots, spec.http, key, app.tcp_port or 0)
+    tried = _tried(app, rows)
+    standby = {row.id for row in rows if _stands_by(app, spec, row, rows)} - tried
+    surge = spec.replicas if spec.update.strategy is Strategy.CANARY else spec.update.max_surge
+    config = AppConfig(
+        protocol=spec.protocol,
+        port=spec.port,
+        health=spec.health,
+        routes=spec.routes,
+        slots=spec.replicas + surge,
+        http=spec.http,
+        cookie_key=secrets.cookie_key(app.id) if spec.http.sticky else "",
+        tcp_port=app.tcp_port or 0,
+        canary=_split(spec, app.canary_weight if tried else 0),
+    )
     shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
     specs = {row.release_id: as_spec(row.release.spec, row.release.digest) for row in rows}
     endpoints = [
@@ -296,6 +319,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
             row.state == State.DRAINING or row.id in standby,
             specs[row.release_id].health.path or "",
             row.release.number,
+            canary=row.id in tried and row.state != State.DRAINING,
         )
         for row in rows
         if row.state in shown
@@ -306,9 +330,23 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     return config, endpoints, leaving
 
 
+def _tried(app: tables.App, rows: Iterable[tables.Instance]) -> set[int]:
+    """The instances that get a share of the traffic and no more, because their release is tried."""
+    if app.release is None or app.canary_release != app.release.number:
+        return set()
+    template = restarted(app.release.template, app.restarts)
+    return {row.id for row in rows if row.template == template}
+
+
+def _split(spec: Spec, weight: int) -> Split | None:
+    """How the edges divide the traffic; None where an app's releases are never tried."""
+    policy = spec.update.canary
+    return Split(weight, policy.header, policy.cookie) if spec.update.strategy is Strategy.CANARY else None
+
+
 def _stands_by(app: tables.App, spec: Spec, row: tables.Instance, rows: Collection[tables.Instance]) -> bool:
     """Whether an instance is checked by the edges and gets no traffic, because another template has it."""
-    if spec.update.strategy is not Strategy.BLUE_GREEN or row.template == app.active:
+    if spec.update.strategy not in (Strategy.BLUE_GREEN, Strategy.CANARY) or row.template == app.active:
         return False
     return any(other.template == app.active and not State(other.state).going for other in rows)
 

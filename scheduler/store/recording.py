@@ -90,6 +90,12 @@ def published(instance_ids: Collection[int], revision: int) -> None:
     Instance.objects.filter(id__in=instance_ids).update(endpoint_revision=revision)
 
 
+def weight_published(app_id: int, weight: int, revision: int) -> None:
+    """From `revision` on, etcd says that the canary gets this share of the traffic."""
+    rows = App.objects.filter(id=app_id, canary_release__isnull=False, canary_weight=weight)
+    rows.filter(canary_revision=None).update(canary_revision=revision)
+
+
 def subnet_taken(group: str) -> None:
     """Something that is not Berth's has the group's subnet on an engine: give the group another one.
 

@@ -18,9 +18,10 @@ def everyone() -> list[int]:
 
 
 def leaving() -> list[int]:
-    """Apps that have instances on their way out: they wait for the edges to acknowledge."""
+    """Apps that wait for the edges to acknowledge: they have instances on their way out, or a canary's new share."""
     going = Instance.objects.filter(gone_at=None, state__in=[State.DRAINING, State.WITHDRAWN])
-    return list(going.values_list("app_id", flat=True).distinct())
+    shifting = App.objects.filter(canary_release__isnull=False, canary_since=None)
+    return list({*going.values_list("app_id", flat=True).distinct(), *shifting.values_list("id", flat=True)})
 
 
 def pending(group_id: int | None = None) -> list[int]:

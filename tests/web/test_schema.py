@@ -47,7 +47,8 @@ def test_every_operation_has_a_name_a_sentence_and_its_problems(schema: dict[str
 
 
 def test_the_specs_schema_has_the_fields_that_are_read() -> None:
-    spec = with_port(parse({"name": "web", "image": "web"}).spec, None)
+    marks = {"header": {"name": "X-A", "value": "1"}, "cookie": {"name": "a", "value": "1"}}
+    spec = with_port(parse({"name": "web", "image": "web", "update": {"canary": marks}}).spec, None)
     as_spec(spec, "sha256:" + "0" * 64)
     assert fields(SPEC) == {"name"} | shape(spec, "")
 

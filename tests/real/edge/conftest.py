@@ -30,7 +30,7 @@ def config(
         host if isinstance(host, Route) else Route(host.partition("/")[0], f"/{host.partition('/')[2]}")
         for host in hosts
     ]
-    app = {name: more.pop(name) for name in ("cookie_key", "tcp_port") if name in more}
+    app = {name: more.pop(name) for name in ("cookie_key", "tcp_port", "canary") if name in more}
     return AppConfig(protocol, 80, health, tuple(routes), slots, HttpOptions(**more), **app)
 
 

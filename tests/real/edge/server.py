@@ -41,6 +41,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer takes as long as an acknowledgement is delayed
     server: Server
 
     def do_GET(self) -> None:

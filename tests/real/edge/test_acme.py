@@ -44,7 +44,7 @@ class Here:
     @property
     def world(self) -> World:
         unused: Any = None
-        return World(engine=unused, etcd=self.bench.etcd, now=lambda: self.now, cluster=unused)
+        return World(engine=unused, etcd=self.bench.etcd, now=lambda: self.now, cluster=unused, traffic=unused)
 
     def order(self, *hosts: str) -> Certificate:
         made = services.request(None, self.group, "auto", list(hosts))  # type: ignore[arg-type]

@@ -81,6 +81,8 @@ HTTP = st.fixed_dictionaries(
         "timeout": SECONDS,
     },
 )
+MARKS = st.none() | st.tuples(HEADER_NAMES, mostly(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True)))
+SPLIT = st.fixed_dictionaries({"weight": mostly(st.integers(0, 100))}, optional={"header": MARKS, "cookie": MARKS})
 CONFIG = st.fixed_dictionaries(
     {
         "protocol": st.sampled_from(["http", "tcp"]),
@@ -93,6 +95,7 @@ CONFIG = st.fixed_dictionaries(
         "http": HTTP,
         "cookie_key": mostly(st.from_regex(r"[0-9a-f]{32}", fullmatch=True)),
         "tcp_port": mostly(st.integers(1024, 65535)),
+        "canary": st.none() | SPLIT,
     },
 )
 ENDPOINT = st.fixed_dictionaries(
@@ -101,7 +104,10 @@ ENDPOINT = st.fixed_dictionaries(
         "port": mostly(st.integers(1, 65535)),
         "draining": mostly(st.booleans()),
     },
-    optional={"check": mostly(st.from_regex(r"/[A-Za-z0-9._~%@:+,/?&=-]{0,30}", fullmatch=True), WORD)},
+    optional={
+        "check": mostly(st.from_regex(r"/[A-Za-z0-9._~%@:+,/?&=-]{0,30}", fullmatch=True), WORD),
+        "canary": mostly(st.booleans()),
+    },
 )
 APP = st.tuples(NAMES, NAMES, CONFIG, st.dictionaries(NAMES, ENDPOINT, max_size=4))
 
@@ -132,7 +138,7 @@ def test_whatever_etcd_says_haproxy_reads_what_was_rendered_from_it(apps: list[A
             if wanted.config.tcp_port not in {each.config.tcp_port for each in backends.values()} - {0}:
                 backends[backend.name] = backend
     for backend in backends.values():
-        text = render.backend(backend, folder.checks)
+        text = render.backend(backend, folder)
         write(folder.app_file(backend.name), text)
         assert render.read_backend(backend.name, text) == backend
         told = [said for n, held in enumerate(backend.slots) for said in commands(backend.name, n, None, held)]
@@ -144,6 +150,9 @@ def test_whatever_etcd_says_haproxy_reads_what_was_rendered_from_it(apps: list[A
     checks = render.checks(backends.values())
     assert all(len(line.split(" ")) == 2 for line in checks.splitlines())
     write(folder.checks, checks)
+    canaries = render.canaries(backends.values())
+    assert all(len(line.split(" ")) == 2 for line in canaries.splitlines())
+    write(folder.canaries, canaries)
     try:
         haproxy.check([folder.conf])
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -161,6 +163,52 @@ class TestUpdate:
 
     def test_needs_no_new_container_when_only_routes_or_replicas_change(self):
         assert diff(app(instance(0), instance(1), release=release(2, "t1")), NOW) == Plan()
+
+
+class TestTrial:
+    """A release that has not served yet: its instances have to stay healthy for a while, and not to crash."""
+
+    def state(self, *new: Instance, seconds: float = 5.0, **changes: Any) -> AppState:
+        wanted = release(2, "t2", update={"min_ready": seconds})
+        usual = app(instance(0), instance(1), *new, release=wanted, last_good=release(), operation=operation())
+        return replace(usual, **changes)
+
+    def new(self, seconds: float, **changes: Any) -> Instance:
+        return instance(0, **{"generation": 11, "release": 2, "template": "t2", "since": ago(seconds), **changes})
+
+    def test_no_old_one_goes_before_a_new_one_has_been_healthy_for_long_enough(self) -> None:
+        plan = diff(self.state(self.new(4)), NOW)
+        assert plan.moves == ()
+        assert plan.due == ago(-1)
+        assert [move.to for move in diff(self.state(self.new(5)), NOW).moves] == [State.DRAINING]
+
+    def test_the_operation_ends_when_the_last_has_been(self) -> None:
+        both = [self.new(9), replace(self.new(4), slot=1, generation=12, id=12)]
+        state = self.state()
+        assert diff(replace(state, instances=tuple(both)), NOW).outcome is None
+        done = replace(state, instances=(both[0], replace(both[1], since=ago(5))))
+        assert diff(done, NOW).outcome is not None
+
+    def test_a_release_that_has_served_before_waits_for_nothing(self) -> None:
+        back = self.state(self.new(0), last_good=release(1, "t2"))
+        assert [move.to for move in diff(back, NOW).moves] == [State.DRAINING]
+        assert diff(self.state(self.new(0), operation=None), NOW).moves != ()
+
+    @pytest.mark.parametrize(("crashes", "status"), [(1, None), (2, OperationStatus.ROLLED_BACK)])
+    def test_crashes_after_it_was_healthy_take_it_back(self, crashes: int, status: OperationStatus | None) -> None:
+        outcome = diff(self.state(self.new(60, crashes=crashes)), NOW).outcome
+        assert (outcome.status if outcome else None) == status
+
+    def test_crashes_of_an_instance_from_before_do_not_count(self) -> None:
+        scaled = self.state(self.new(60, crashes=9, release=1))
+        assert diff(scaled, NOW).outcome is None
+
+    def test_with_blue_green_the_time_runs_from_the_switch(self) -> None:
+        update = {"strategy": "blue_green", "min_ready": 5.0}
+        new = [self.new(60), replace(self.new(60), slot=1, generation=12, id=12)]
+        moved = self.state(*new, release=release(2, "t2", update=update), active="t2", active_since=ago(4))
+        assert diff(moved, NOW).outcome is None
+        assert diff(replace(moved, active_since=ago(5)), NOW).outcome is not None
 
 
 def test_scaling_down_drains_the_highest_slots():

@@ -10,6 +10,7 @@ from scheduler import discovery
 from scheduler.discovery import AppConfig, Report
 from scheduler.etcd_fake import FakeEtcd
 from scheduler.model import Edge, Endpoint, HealthCheck, Probe, Protocol, Route
+from scheduler.routing import Split
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 WEB = AppConfig(Protocol.HTTP, 8080, HealthCheck(), (Route("web.example.test"),), 3)
@@ -29,8 +30,19 @@ checks = st.builds(
     seconds,
 )
 routes = st.lists(st.builds(Route, texts, texts)).map(tuple)
-configs = st.builds(AppConfig, st.sampled_from(Protocol), st.integers(1, 65535), checks, routes, st.integers(1, 500))
-endpoints = st.builds(Endpoint, names, texts, st.integers(1, 65535), st.booleans(), texts, st.integers(0, 1 << 31))
+splits = st.builds(Split, st.integers(0, 100), st.none() | st.tuples(texts, texts), st.none() | st.tuples(texts, texts))
+configs = st.builds(
+    AppConfig,
+    st.sampled_from(Protocol),
+    st.integers(1, 65535),
+    checks,
+    routes,
+    st.integers(1, 500),
+    canary=st.none() | splits,
+)
+endpoints = st.builds(
+    Endpoint, names, texts, st.integers(1, 65535), st.booleans(), texts, st.integers(0, 1 << 31), st.booleans()
+)
 probes = st.builds(
     Probe, st.just("e1"), st.booleans(), st.datetimes(timezones=st.just(UTC)), texts, st.integers(0, 10**6)
 )

@@ -26,6 +26,7 @@ from scheduler.lifecycle import State
 from scheduler.model import Probe, Process, Resources
 from scheduler.store import reading
 from scheduler.store.cluster import KeptCluster
+from scheduler.traffic.source import FakeSource
 from scheduler.world import World
 
 EDGE = "e1"
@@ -48,6 +49,7 @@ class Sim:
     engine: FakeEngine = field(init=False)
     engines: dict[str, FakeEngine] = field(init=False)
     etcd: FakeEtcd = field(init=False)
+    traffic: FakeSource = field(init=False)
     sick: set[str] = field(default_factory=set)
     sick_digests: set[str] = field(default_factory=set)
     sessions: dict[str, int] = field(default_factory=dict)
@@ -59,7 +61,8 @@ class Sim:
             self.join(name)
         self.engine = self.engines[self.nodes[0]]
         self.etcd = FakeEtcd()
-        self.world = World(self.engines.__getitem__, self.etcd, lambda: self.now, KeptCluster())
+        self.traffic = FakeSource()
+        self.world = World(self.engines.__getitem__, self.etcd, lambda: self.now, KeptCluster(), self.traffic)
 
     def join(self, node: str, cpu: int = 8000) -> None:
         """Another engine; its node is the caller's to make."""
@@ -105,9 +108,16 @@ class Sim:
 
     def routed(self, app: App) -> set[str]:
         """Addresses that the edge would send requests of this app to right now."""
-        return {
-            e.address for e in self._endpoints(app.group.name, app.name).values() if not e.draining
-        } & self.serving()
+        ends = self._endpoints(app.group.name, app.name).values()
+        return {e.address for e in ends if not e.draining and not e.canary} & self.serving()
+
+    def share(self, app: App) -> tuple[int, set[str]]:
+        """The percentage of the traffic that the edge would give to a canary, and the addresses that would get it."""
+        values = self.etcd.read(discovery.config_key(app.group.name, app.name)).values
+        split = discovery.load_config(next(iter(values.values()))).canary if values else None
+        ends = self._endpoints(app.group.name, app.name).values()
+        tried = {e.address for e in ends if e.canary and not e.draining} & self.serving()
+        return (split.weight if split and tried else 0), tried
 
     def serving(self) -> set[str]:
         up = [record for record in self.records() if record.shown.process is Process.RUNNING]

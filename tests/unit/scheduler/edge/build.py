@@ -13,11 +13,11 @@ from scheduler.edge.sockets import Standing
 from scheduler.model import Endpoint, HealthCheck, Protocol, Route
 
 CONFIG = AppConfig(Protocol.HTTP, 80, HealthCheck(), (Route("shop.test"),), 2)
-COMMAND = re.compile(r"set server (\S+)/(s\d+) (?:addr (\S+) port (\d+)|state (\w+)|health (\w+))")
+COMMAND = re.compile(r"set server (\S+)/(s\d+) (?:addr (\S+) port (\d+)|state (\w+)|health (\w+)|weight ([01]))")
 
 
-def held(name: str, host: int = 1, draining: bool = False) -> Endpoint:
-    return Endpoint(name, f"10.0.0.{host}", 8080, draining)
+def held(name: str, host: int = 1, draining: bool = False, canary: bool = False) -> Endpoint:
+    return Endpoint(name, f"10.0.0.{host}", 8080, draining, canary=canary)
 
 
 def backend(*slots: Endpoint | None, config: AppConfig = CONFIG, app: str = "shop") -> Backend:
@@ -25,7 +25,9 @@ def backend(*slots: Endpoint | None, config: AppConfig = CONFIG, app: str = "sho
 
 
 # few names and addresses, so that they meet
-ENDPOINTS = st.builds(held, st.sampled_from(["0-1", "0-2", "1-1", "2-1"]), st.integers(1, 3), st.booleans())
+ENDPOINTS = st.builds(
+    held, st.sampled_from(["0-1", "0-2", "1-1", "2-1"]), st.integers(1, 3), st.booleans(), st.booleans()
+)
 WANTED = st.lists(ENDPOINTS, max_size=6, unique_by=lambda each: each.instance).map(
     lambda many: {each.instance: each for each in many}
 )
@@ -36,6 +38,7 @@ class FakeServer:
     place: str = "127.0.0.1:1"
     admin: str = "maint"  # maint, drain, ready
     up: bool = False
+    weight: int = 1
 
     @property
     def eligible(self) -> bool:
@@ -51,7 +54,8 @@ class FakeHaproxy:
         for n, each in enumerate(slots):
             if each is not None:
                 place = f"{each.address}:{each.port}"
-                self.servers[server(n)] = FakeServer(place, "drain" if each.draining else "ready", up=True)
+                admin, weight = "drain" if each.draining else "ready", int(each.draining or not each.canary)
+                self.servers[server(n)] = FakeServer(place, admin, up=True, weight=weight)
 
     def tell(self, command: str) -> None:
         found = COMMAND.fullmatch(command)
@@ -64,21 +68,28 @@ class FakeHaproxy:
             its.up = its.up or (its.admin == "maint" and found[5] != "maint")
             its.up = its.up and found[5] != "maint"
             its.admin = found[5]
+        elif found[7]:
+            its.weight = int(found[7])
         else:
             its.up = found[6] == "up"
         self.served |= {each.place for each in self.servers.values() if each.eligible}
 
     def standings(self, name: str) -> dict[str, Standing]:
         return {
-            key: Standing(name, key, its.place, its.up, its.admin == "maint", its.admin == "drain")
+            key: Standing(name, key, its.place, its.up, its.admin == "maint", its.admin == "drain", its.weight)
             for key, its in self.servers.items()
         }
 
     def has(self, slots: Slots) -> bool:
         """Whether it has exactly these endpoints, each in its state."""
         return all(
-            its.admin == "maint"
+            (its.admin, its.weight) == ("maint", 1)
             if each is None
-            else (its.place, its.admin) == (f"{each.address}:{each.port}", "drain" if each.draining else "ready")
+            else (its.place, its.admin, its.weight)
+            == (
+                f"{each.address}:{each.port}",
+                "drain" if each.draining else "ready",
+                int(each.draining or not each.canary),
+            )
             for its, each in zip(self.servers.values(), slots, strict=True)
         )

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.edge.grammar import Refused, check_app, check_config, check_endpoint
 from scheduler.model import Endpoint, Route
-from scheduler.routing import Headers, HttpOptions, Redirect
+from scheduler.routing import Headers, HttpOptions, Redirect, Split
 from tests.unit.scheduler.edge.build import CONFIG, held
 
 INJECTIONS = ["\n", ";", "'", '"', "\\", "#", " ", "\t", "\0", "$", "{", "[", "\x7f", "é", "\u2028", "|"]
@@ -19,6 +19,10 @@ CRYPTED = f"$5$rounds=1000$salt${'a' * 43}"
 
 def check_http(**options: Any) -> None:
     check_config(replace(CONFIG, http=HttpOptions(**options)))
+
+
+def check_split(**marks: Any) -> None:
+    check_config(replace(CONFIG, canary=Split(5, **marks)))
 
 
 @pytest.mark.parametrize("sign", ["\n", "\r", "\0", "\t", "\x7f", "é", "\u2028"])
@@ -36,6 +40,12 @@ def test_a_headers_value_is_one_line_of_printable_ascii(sign: str) -> None:
 def test_options_have_their_bounds(options: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="http"):
         check_http(**options)
+
+
+@pytest.mark.parametrize("weight", [-1, 101, 5.0, True, "5", None])
+def test_a_share_is_a_whole_number_of_percent(weight: Any) -> None:
+    with pytest.raises(Refused, match="canary"):
+        check_config(replace(CONFIG, canary=Split(weight)))
 
 
 @pytest.mark.parametrize("port", [1, 1023, 65536, True, "2000"])
@@ -63,6 +73,10 @@ def test_signs_that_mean_something_to_haproxy_are_refused_everywhere(sign: str) 
         lambda: check_http(users=((f"a{sign}b", CRYPTED),)),
         lambda: check_http(users=(("ab", f"{CRYPTED[:-1]}{sign}" if sign != "$" else f"{CRYPTED}$"),)),
         lambda: check_config(replace(CONFIG, cookie_key=f"{'0' * 16}{sign}")),
+        lambda: check_split(header=(f"X{sign}A", "yes")),
+        lambda: check_split(header=("X-A", f"y{sign}s")),
+        lambda: check_split(cookie=(f"a{sign}b", "yes")),
+        lambda: check_split(cookie=("ab", f"y{sign}s")),
         lambda: check_endpoint(replace(held("0-1"), instance=f"0{sign}1")),
         lambda: check_endpoint(replace(held("0-1"), address=f"10.0.0.1{sign}")),
     ):
@@ -103,4 +117,5 @@ def test_what_users_may_write_passes() -> None:
     check_config(CONFIG)
     check_config(replace(CONFIG, routes=(Route("a-b.c.test", "/v1/a%20b~c,d@e/"),), slots=0))
     check_config(replace(CONFIG, health=replace(CONFIG.health, path="/health?full=yes&a=b%3b")))
+    check_split(header=("X-Canary", "team-a.1"), cookie=("canary_on", "1"))
     check_endpoint(held("12-345"))

@@ -9,15 +9,16 @@ from scheduler.discovery import dump_config
 from scheduler.edge import render
 from scheduler.edge.folder import Folder
 from scheduler.model import HealthCheck, Protocol, Route
+from scheduler.routing import Split
 from tests.unit.scheduler.edge.build import CONFIG, backend, held
 
-CHECKS = Path("/edge/checks.map")
+FOLDER = Folder(Path("/edge"))
 SHOP = backend(held("0-1"), None, held("1-3", 2, draining=True))
 
 
 def test_an_apps_file_says_all_of_it() -> None:
     assert (
-        render.backend(SHOP, CHECKS)
+        render.backend(SHOP, FOLDER)
         == f"""\
 # Written by Berth's edge agent. Changes are lost.
 # app {dump_config(CONFIG)}
@@ -42,19 +43,34 @@ backend team.shop from http
 def test_without_a_path_a_connection_is_enough() -> None:
     tcp = replace(CONFIG, protocol=Protocol.TCP)
     bare = replace(CONFIG, health=HealthCheck(path=None))
-    assert "httpchk" not in render.backend(backend(config=tcp), CHECKS) + render.backend(backend(config=bare), CHECKS)
+    assert "httpchk" not in render.backend(backend(config=tcp), FOLDER) + render.backend(backend(config=bare), FOLDER)
 
 
 @pytest.mark.parametrize("each", [SHOP, backend(), backend(None, config=replace(CONFIG, routes=(), slots=7))])
 def test_what_is_written_is_read_back(each: object) -> None:
-    assert render.read_backend("team.shop", render.backend(each, CHECKS)) == each  # type: ignore[arg-type]
+    assert render.read_backend("team.shop", render.backend(each, FOLDER)) == each  # type: ignore[arg-type]
 
 
 def test_each_server_is_asked_for_what_its_own_release_has() -> None:
     own = replace(held("1-3", 2, draining=True), check="/healthz?a,b=%20", release=12)
     wanted = backend(held("0-1"), None, own, config=replace(CONFIG, health=HealthCheck(path="/new")))
     assert render.checks([wanted]) == "team.shop/s1 /new\nteam.shop/s2 /new\nteam.shop/s3 /healthz?a,b=%20\n"
-    assert render.read_backend("team.shop", render.backend(wanted, CHECKS)) == wanted
+    assert render.read_backend("team.shop", render.backend(wanted, FOLDER)) == wanted
+
+
+def test_a_canary_has_no_weight_and_gets_its_share_by_the_map() -> None:
+    split = replace(CONFIG, canary=Split(5, ("X-Canary", "yes"), ("canary", "on")))
+    wanted = backend(held("0-1"), replace(held("0-2", 2, canary=True), check="/"), None, config=split)
+    text = render.backend(wanted, FOLDER)
+    assert "    server s1 10.0.0.1:8080 # 0-1\n    server s2 10.0.0.2:8080 weight 0 # 0-2 / canary\n" in text
+    assert "if { req.fhdr(X-Canary) -m str yes }\n" in text
+    assert "if { req.cook(canary) -m str on }\n" in text
+    assert render.read_backend("team.shop", text) == wanted
+    assert render.canaries([wanted, backend(held("0-1"))]).splitlines() == [
+        "team.shop/weight 5", "team.shop/count 1", "team.shop/token -", "team.shop/0 s2", "team.shop/s1 -",
+        "team.shop/1 -", "team.shop/s2 canary", "team.shop/2 -", "team.shop/s3 -",
+    ]  # fmt: skip
+    assert " s2 10.0.0.2 2 0 0 0 0 1 " in render.states([wanted], {("team.shop", "0-2")})
 
 
 @pytest.mark.parametrize("text", ["", "backend x\n", "# Written\n# app no JSON\n"])
