@@ -16,6 +16,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from apps.applications import http_spec
+from apps.applications.canary_fields import FigureField, MarkField, StepsField
 from apps.applications.fields import CommandField, LinesField, NumberField, SpecField
 from apps.applications.placement_fields import AffinitiesField, LimitsField, PreferencesField, TolerationsField
 from apps.applications.spec import parse
@@ -68,6 +69,15 @@ FIELDS: Mapping[str, str] = {
     "update.drain": "drain",
     "update.stop_timeout": "stop_timeout",
     "update.keep": "keep",
+    "update.min_ready": "min_ready",
+    "update.canary.steps": "canary_steps",
+    "update.canary.header": "canary_header",
+    "update.canary.cookie": "canary_cookie",
+    "update.canary.errors": "canary_errors",
+    "update.canary.errors_over": "canary_errors_over",
+    "update.canary.latency": "canary_latency",
+    "update.canary.latency_over": "canary_latency_over",
+    "update.canary.requests": "canary_requests",
 }
 _ROUTE = re.compile(r"routes\[(\d+)\].*")
 
@@ -147,6 +157,7 @@ class SpecForm(PanelForm):
             (Strategy.ROLLING.value, _("rolling: a few at a time")),
             (Strategy.RECREATE.value, _("recreate: never two at once")),
             (Strategy.BLUE_GREEN.value, _("blue-green: all new, then switch")),
+            (Strategy.CANARY.value, _("canary: a part of the traffic first")),
         ],
     )
     max_surge = NumberField(_("Surge"), _("Instances above the wanted number"))
@@ -162,7 +173,17 @@ class SpecForm(PanelForm):
     deadline = SpecField(_("Deadline"), _("For the whole update"))
     drain = SpecField(_("Drain"), _("For open sessions to end"))
     stop_timeout = SpecField(_("Stop timeout"), _("From the stop signal to the kill"))
-    keep = SpecField(_("Stand-by"), _("Blue-green: of the old instances after the switch"))
+    keep = SpecField(_("Stand-by"), _("Blue-green, canary: of the old instances after the switch"))
+    min_ready = SpecField(_("Proving time"), _("New instances are healthy for so long before old ones go"))
+
+    canary_steps = StepsField(_("Steps"), _("Percent of the traffic and how long, one a line: 5 10m; 25 hold"))
+    canary_header = MarkField(_("Header"), _("Requests with it always get the new release: X-Canary=yes"))
+    canary_cookie = MarkField(_("Cookie"), _("Likewise: canary=on"))
+    canary_errors = FigureField(_("Errors"), _("Percent of its requests that may fail. Empty: not judged"))
+    canary_errors_over = FigureField(_("Errors beyond"), _("Percentage points above the stable release"))
+    canary_latency = SpecField(_("Latency"), _("Of 95 in 100 answers, such as 500ms. Empty: not judged"))
+    canary_latency_over = FigureField(_("Latency beyond"), _("Times as long as with the stable release"))
+    canary_requests = NumberField(_("Requests"), _("To the new release in a step, before it is judged"))
 
     def __init__(self, data: QueryDict | None = None, *, spec: Mapping[str, Any]) -> None:
         """`spec` is what the app has, or the defaults for a new one."""
@@ -188,7 +209,11 @@ class SpecForm(PanelForm):
         return changes | ({"env": env} if (env := self._env()) else {})
 
     def field_of(self, path: str) -> str:
-        return FIELDS.get(path.partition("[")[0], path)
+        """The field whose path it is, or begins with."""
+        known = path.partition("[")[0]
+        while known and known not in FIELDS:
+            known = known.rpartition(".")[0]
+        return FIELDS.get(known, path)
 
     def refuse_field(self, error: FieldError) -> None:
         if route := _ROUTE.fullmatch(error.field):
@@ -201,7 +226,11 @@ class SpecForm(PanelForm):
     @property
     def opens(self) -> dict[str, bool]:
         """Which sections of the form hold an error, so that none hides one."""
-        return {path.partition(".")[0]: True for path, name in FIELDS.items() if self.errors.get(name)}
+        return {
+            "canary" if name.startswith("canary_") else path.partition(".")[0]: True
+            for path, name in FIELDS.items()
+            if self.errors.get(name)
+        }
 
     @property
     def refused(self) -> bool:
@@ -211,8 +240,11 @@ class SpecForm(PanelForm):
         spec: dict[str, Any] = {}
         for path, name in FIELDS.items():
             if wanted(name):
-                section, _dot, inner = path.rpartition(".")
-                (spec.setdefault(section, {}) if section else spec)[inner] = self.cleaned_data[name]
+                *sections, inner = path.split(".")
+                into = spec
+                for section in sections:
+                    into = into.setdefault(section, {})
+                into[inner] = self.cleaned_data[name]
         return spec
 
     def _routes(self) -> list[dict[str, Any]]:
@@ -247,7 +279,7 @@ def defaults() -> dict[str, Any]:
 def _at(spec: Mapping[str, Any], path: str) -> Any:
     value: Any = spec
     for name in path.split("."):
-        value = value.get(name)  # a release of before has no fields of today
+        value = value.get(name) if value is not None else None  # a release of before has no fields of today
     return value
 
 

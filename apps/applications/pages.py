@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.applications import canary
 from apps.applications.changes import changes
 from apps.applications.models import App, Instance, Release
 from apps.applications.permissions import get_app
@@ -72,6 +73,7 @@ class AppPage(AppLivePage):
         context = super().context(user, query, **kwargs)
         app: App = context["app"]
         operation = app.operations.select_related("created_by").first()
+        tried = canary.progress(app)
         if operation and operation.ended and operation.status not in TELLING:
             operation = None
         return {
@@ -79,6 +81,9 @@ class AppPage(AppLivePage):
             "operation": operation,
             "steps": steps_of(operation) if operation else [],
             "may_cancel": bool(context["may_change"] and operation and cancellable(operation)),
+            "canary": tried,
+            "measured": canary.measured(app) if tried else [],
+            "may_promote": bool(context["may_change"] and operation and tried and not operation.ended),
             "instances": list(_present(app)),
             "failed": list(_failed(app)),
             "traffic": traffic(app),

@@ -102,6 +102,8 @@ def restart(actor: User | None, app: App, *, dry_run: bool = False) -> Operation
     def again(fresh: App) -> Operation:
         if not fresh.running:
             raise Conflict(_("The app is stopped; start it instead."), "app_stopped")
+        if fresh.canary_release is not None and operations.active(fresh).exists():
+            raise Conflict(_("A release is being tried: promote it or abort it first."), "canary_under_way")
         fresh.restarts += 1
         fresh.save(update_fields=["restarts"])
         events.record("app.restarted", actor=actor, app=fresh)

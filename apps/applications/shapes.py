@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.applications.canary import progress
 from apps.applications.http_spec import shown
 from apps.applications.models import App, AppStatus, Instance, Release
 from apps.applications.spec_schema import SPEC
@@ -30,6 +31,27 @@ class SpecField(serializers.Field):
         return value
 
 
+class CanaryStepSerializer(serializers.Serializer):
+    weight = serializers.IntegerField(help_text="Percent of the traffic")
+    duration = serializers.FloatField(allow_null=True, help_text="Seconds; null: until it is promoted")
+
+
+class CanarySerializer(serializers.Serializer):
+    """A release that is tried on a part of the traffic, and how far it is."""
+
+    release = serializers.IntegerField()
+    step = serializers.IntegerField(help_text="The one that it is in, counted from 1")
+    steps = CanaryStepSerializer(many=True)
+    weight = serializers.IntegerField(help_text="Percent of the traffic that it has been given")
+    since = serializers.DateTimeField(allow_null=True, help_text="When every edge had applied that; null: not yet")
+    ends_at = serializers.DateTimeField(allow_null=True, help_text="When its step is over at the earliest")
+    promoted = serializers.BooleanField(help_text="All of the traffic is to be its own")
+
+    def to_representation(self, instance: App) -> Any:
+        shown = progress(instance)
+        return None if shown is None else super().to_representation(shown)
+
+
 class AppSerializer(serializers.Serializer):
     name = serializers.CharField()
     group = serializers.CharField(source="group.name")
@@ -44,6 +66,7 @@ class AppSerializer(serializers.Serializer):
     release = serializers.IntegerField(source="release.number")
     digest = serializers.CharField(source="release.digest")
     last_good_release = serializers.IntegerField(source="last_good.number", default=None, allow_null=True)
+    canary = CanarySerializer(source="*", allow_null=True)
     tcp_port = serializers.IntegerField(allow_null=True, help_text="Of the edges, while it is exposed")
     created_at = serializers.DateTimeField()
     spec = SpecField()

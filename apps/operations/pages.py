@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.groups.models import Role
 from apps.groups.permissions import allows, role_in
-from apps.operations import report, services
+from apps.operations import canary, report, services
 from apps.operations.models import Operation
 from apps.operations.permissions import get_operation
 from apps.panel.page import Action, Context, LivePage
@@ -57,6 +57,33 @@ class OperationPage(LivePage):
 
     def topics(self, context: Mapping[str, Any]) -> set[str]:
         return {f"operation.{context['operation'].pk.hex}"}
+
+
+class CanaryAction(Action):
+    """A button of a canary; it is on the app's page."""
+
+    def back(self, **kwargs: Any) -> str:
+        return reverse("operation", args=[kwargs["operation"]])
+
+    def to_app(self, operation: Operation) -> str:
+        return reverse("app", args=[operation.group_name, operation.app_name])
+
+
+class PromoteCanary(CanaryAction):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        operation = get_operation(request.user, kwargs["operation"], Role.DEVELOPER)
+        step = request.POST.get("step", "")
+        canary.promote(request.user, operation, int(step) if step.isdecimal() and len(step) < 4 else None)
+        messages.success(request, _("The new release goes on."))
+        return self.to_app(operation)
+
+
+class AbortCanary(CanaryAction):
+    def act(self, request: HttpRequest, **kwargs: Any) -> str:
+        operation = get_operation(request.user, kwargs["operation"], Role.DEVELOPER)
+        canary.abort(request.user, operation)
+        messages.success(request, _("The new release was aborted. What served before has all of the traffic again."))
+        return self.to_app(operation)
 
 
 class CancelOperation(Action):

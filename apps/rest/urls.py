@@ -17,6 +17,7 @@ from apps.nodes import api as nodes
 from apps.nodes import drains_api as drains
 from apps.nodes import lost_api as lost
 from apps.operations import api as operations
+from apps.operations import canary_api as canaries
 from apps.placement import api as placement
 from apps.placement import priorities_api as priorities
 from apps.placement import rebalancing_api as rebalancing
@@ -108,6 +109,8 @@ urlpatterns = [
     path("operations/<uuid:id>", operations.OperationDetail.as_view(), name="operation"),
     path("operations/<uuid:id>/instances", applications.OperationInstances.as_view(), name="operation-instances"),
     path("operations/<uuid:id>/cancel", operations.OperationCancel.as_view(), name="cancel"),
+    path("operations/<uuid:id>/promote", canaries.Promote.as_view(), name="promote"),
+    path("operations/<uuid:id>/abort", canaries.Abort.as_view(), name="abort"),
     path("events", events.Events.as_view(), name="events"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),

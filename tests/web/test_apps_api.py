@@ -296,3 +296,90 @@ def everything() -> list[Any]:
     """Every row that a change of an app could touch."""
     rows: list[Any] = [list(model.objects.order_by("pk").values()) for model in (App, Release, Operation, Event)]
     return [*rows, list(Group.objects.values())]
+
+
+CANARY = {"strategy": "canary", "canary": {"steps": [{"weight": 5}, {"weight": 50, "duration": "1m"}], "errors": None}}
+
+
+@pytest.fixture
+def tried(api: Api, web: App) -> dict[str, Any]:
+    """The operation of a release that has five percent of the traffic."""
+    serves(web)
+    operation: dict[str, Any] = api.patch(WEB, {"image": OTHER_IMAGE, "update": CANARY}).json()
+    web.refresh_from_db()
+    App.objects.filter(pk=web.pk).update(canary_release=web.release.number, canary_weight=5)
+    return operation
+
+
+def test_a_canary_says_how_far_it_is(api: Api, tried: dict[str, Any]) -> None:
+    shown = api.get(WEB).json()["canary"]
+    assert (shown["release"], shown["step"], shown["weight"], shown["promoted"]) == (2, 1, 5, False)
+    assert shown["steps"] == [{"weight": 5, "duration": None}, {"weight": 50, "duration": 60.0}]
+    assert (shown["since"], shown["ends_at"]) == (None, None)
+
+
+def test_a_canary_is_promoted_to_a_step_or_to_all_and_asking_again_changes_nothing(
+    api: Api, web: App, tried: dict[str, Any]
+) -> None:
+    path = f"/operations/{tried['id']}/promote"
+    for body, step in (({"step": 1}, 0), ({"step": 2}, 1), ({"step": 2}, 1), ({}, 2), ({"step": 1}, 2), (None, 2)):
+        assert api.post(path, body).json()["status"] == "pending"
+        web.refresh_from_db()
+        assert web.promoted_step == step
+    assert [e["field"] for e in problem(api.post(path, {"step": 3}))["errors"]] == ["step"]
+    assert problem(api.post(path, {"steps": 1}))["code"] == "invalid"
+
+
+def test_a_canary_is_aborted_and_asking_again_changes_nothing(api: Api, web: App, tried: dict[str, Any]) -> None:
+    path = f"/operations/{tried['id']}/abort"
+    ended = api.post(path).json()
+    assert ended["status"] == "rolled_back"
+    assert ended["error"]["reason"]["code"] == "canary_aborted"
+    assert api.post(path).json() == ended
+    shown = api.get(WEB).json()
+    assert (shown["release"], shown["digest"], shown["canary"]) == (3, digest(1), None)
+    assert problem(api.post(f"/operations/{tried['id']}/promote"))["code"] == "operation_ended"
+
+
+def test_what_is_no_canary_is_neither_promoted_nor_aborted(api: Api, web: App) -> None:
+    path = f"/operations/{web.operations.get().pk}"
+    assert {problem(api.post(f"{path}/{act}"))["code"] for act in ("promote", "abort")} == {"no_canary"}
+    serves(web)
+    assert {problem(api.post(f"{path}/{act}"))["code"] for act in ("promote", "abort")} == {"operation_ended"}
+
+
+def test_only_developers_decide_about_a_canary(people: SimpleNamespace, tried: dict[str, Any]) -> None:
+    for act in ("promote", "abort"):
+        assert Api(people.viewer).post(f"/operations/{tried['id']}/{act}").status_code == 403
+        assert Api(people.outsider).post(f"/operations/{tried['id']}/{act}").status_code == 404
+
+
+def test_an_app_whose_release_is_tried_is_not_restarted(api: Api, tried: dict[str, Any]) -> None:
+    assert problem(api.post(f"{WEB}/restart"))["code"] == "canary_under_way"
+
+
+@pytest.mark.parametrize(
+    ("update", "field"),
+    [
+        ({"canary": {"steps": [{"weight": 5}, {"weight": 5}]}}, "update.canary.steps"),
+        ({"canary": {"steps": [{"weight": 101}]}}, "update.canary.steps[0].weight"),
+        ({"canary": {"steps": [{"duration": "1m"}]}}, "update.canary.steps[0].weight"),
+        ({"canary": {"steps": [{"weight": 5, "duration": "1x"}]}}, "update.canary.steps[0].duration"),
+        ({"canary": {"header": {"name": "X Y", "value": "1"}}}, "update.canary.header.name"),
+        ({"canary": {"header": {"name": "X-Y", "value": "a;b"}}}, "update.canary.header.value"),
+        ({"canary": {"cookie": {"name": "a=b", "value": "1"}}}, "update.canary.cookie.name"),
+        ({"canary": {"errors": 101}}, "update.canary.errors"),
+        ({"canary": {"errors": True}}, "update.canary.errors"),
+        ({"canary": {"latency_over": 0.5}}, "update.canary.latency_over"),
+        ({"canary": {"requests": 0}}, "update.canary.requests"),
+        ({"canary": {"weight": 5}}, "update.canary.weight"),
+        ({"min_ready": "-1s"}, "update.min_ready"),
+    ],
+)
+def test_a_wrong_canary_is_refused_by_field(api: Api, update: dict[str, Any], field: str) -> None:
+    assert [e["field"] for e in problem(api.post(APPS, {**SPEC, "update": update}))["errors"]] == [field]
+
+
+def test_only_apps_that_speak_http_are_tried(api: Api) -> None:
+    spec = {"name": "db", "image": IMAGE, "protocol": "tcp", "update": {"strategy": "canary"}}
+    assert [e["field"] for e in problem(api.post(APPS, spec))["errors"]] == ["update.strategy"]

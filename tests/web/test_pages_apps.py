@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
 from apps.accounts.models import User
 from apps.applications import secrets
-from apps.applications.forms import FIELDS, SpecForm
+from apps.applications.forms import FIELDS, SpecForm, defaults
 from apps.applications.models import App, Instance
 from apps.operations.models import Operation
 from scheduler import queries
@@ -353,6 +355,45 @@ def test_an_operation_is_cancelled_from_the_panel(maya: Client, berth: Seed) -> 
     maya.post(reverse("cancel-operation", args=[operation.pk]))
     operation.refresh_from_db()
     assert operation.status == OperationStatus.CANCELLED
+
+
+def tried(berth: Seed) -> Operation:
+    """The app tries a release: how far it is, as the loop records it."""
+    app, operation = berth.api, berth.api.operations.get()
+    update = {**app.release.spec["update"], "strategy": "canary"}
+    type(app.release).objects.filter(pk=app.release_id).update(spec={**app.release.spec, "update": update})
+    App.objects.filter(pk=app.pk).update(
+        canary_release=app.release.number, canary_weight=5, canary_since=app.created_at, last_good=app.release
+    )
+    return operation
+
+
+def test_a_canary_shows_how_far_it_is_and_is_promoted_or_aborted(maya: Client, berth: Seed) -> None:
+    operation = tried(berth)
+    page = reverse("app", args=["shop", "api"])
+    text = maya.get(page).text
+    assert "has 5 % of the traffic" in text
+    assert "Step 1 of 2" in text
+    assert "On to 25 %" in text
+    maya.post(reverse("promote-canary", args=[operation.pk]), {"step": "2"})
+    assert App.objects.get(pk=berth.api.pk).promoted_step == 1
+    maya.post(reverse("promote-canary", args=[operation.pk]))
+    assert App.objects.get(pk=berth.api.pk).promoted_step == 2
+    answer = maya.post(reverse("abort-canary", args=[operation.pk]), follow=True)
+    assert "aborted" in answer.text
+    operation.refresh_from_db()
+    assert operation.status == OperationStatus.ROLLED_BACK
+    assert "has 5 %" not in maya.get(page).text
+
+
+def test_a_canary_is_asked_for_in_the_form_in_few_words(maya: Client, berth: Seed) -> None:
+    sent = {"image": "a", "canary_steps": "5 10m\r\n25", "canary_header": "X-Canary=yes", "canary_errors": "2.5"}
+    form = SpecForm(QueryDict("&".join(f"{k}={quote(v)}" for k, v in sent.items())), spec=defaults())
+    assert form.is_valid()
+    update = form.as_spec()["update"]
+    assert update["canary"]["steps"] == [{"weight": 5, "duration": "10m"}, {"weight": 25, "duration": None}]
+    assert update["canary"]["header"] == {"name": "X-Canary", "value": "yes"}
+    assert (update["canary"]["errors"], update["canary"]["cookie"]) == (2.5, None)
 
 
 def test_routes_lead_through_the_edge(maya: Client, berth: Seed) -> None:
