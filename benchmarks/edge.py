@@ -2,7 +2,7 @@
 
     ./berth bench edge [--changes 200] [--apps 1,10,100,1000] [--reloads 10] [--rounds 7] [--seconds 5] [--quick]
 
-An etcd, an edge agent with its HAProxy, and no other part of Berth. Every app has ten endpoints; those are addresses of
+An etcd, a Redis that takes the figures of traffic, an edge agent with its HAProxy, and no other part of Berth. Every app has ten endpoints; those are addresses of
 the loopback network on which one HAProxy answers with the address that was asked. Their checks are an hour apart, so
 that what is measured is the change; ten thousand that are checked
 every two seconds cost HAProxy 5,000 requests a second.
@@ -160,7 +160,8 @@ def world(folder: Path) -> Iterator[Edge]:
         etcd = Etcd(*address, "/berth/")
         stack.callback(etcd.close)
         discovery.mark_complete(etcd)
-        agent = stack.enter_context(services.edge(folder, address))
+        redis = stack.enter_context(services.redis(folder))
+        agent = stack.enter_context(services.edge(folder, address, env={"BERTH_REDIS_URL": f"unix://{redis}"}))
         wait_for(lambda: bool(discovery.read_edges(etcd)))
         yield Edge(agent, etcd, port)
 

@@ -21,10 +21,13 @@ from scheduler.traffic.figures import Outcome
 CAPACITY = 1 << 20  # bytes: what an unprivileged process may have
 PIECE = 1 << 20
 LOG = "log fd@0 format raw local0"
-# app, instance's place, status, how it ended, milliseconds (queue, connection, answer), bytes from the client and to it
-HTTP_FORMAT = "'|%b|%si:%sp|%ST|%ts|%Tw|%Tc|%Tr|%U|%B|'"
-TCP_FORMAT = "'|%b|%si:%sp|0|%ts|%Tw|%Tc|0|%U|%B|'"
-FIELDS = 9
+# app, instance's place, status, how it ended, milliseconds (queue, connection, answer), bytes from and to the client,
+# how many requests it stands for
+HTTP_FORMAT = "'|%b|%si:%sp|%ST|%ts|%Tw|%Tc|%Tr|%U|%B|%[var(txn.stands_for)]|'"
+TCP_FORMAT = "'|%b|%si:%sp|0|%ts|%Tw|%Tc|0|%U|%B|-|'"
+FIELDS = 10
+BUSY = 1000  # requests a second of an app, from which on not every one has a line
+STANDS_FOR = 16  # how many a line stands for then
 NOWHERE = "-:-"  # no instance got the request
 TUNNEL = 101  # the status of a websocket
 BY_STATUS = (Outcome.INFORMED, Outcome.SERVED, Outcome.REDIRECTED, Outcome.REFUSED, Outcome.ERROR)
@@ -70,6 +73,18 @@ class Line:
     milliseconds: int  # until its answer began; -1: it did not, or no instance's
     bytes_in: int
     bytes_out: int
+    count: int = 1  # requests that it stands for
+
+
+def sampling() -> tuple[str, ...]:
+    """For an app's backend: of many requests that went well only some have a line, chosen by chance.
+
+    What failed always has one of its own.
+    """
+    return (
+        f"http-response set-var(txn.stands_for) int({STANDS_FOR}) if {{ be_sess_rate ge {BUSY} }} {{ status lt 500 }}",
+        f"http-response set-log-level silent if {{ var(txn.stands_for) -m found }} {{ rand({STANDS_FOR}) gt 0 }}",
+    )
 
 
 def read(line: bytes) -> Line | None:
@@ -81,6 +96,7 @@ def read(line: bytes) -> Line | None:
     try:
         backend, place, state = fields[0].decode("ascii"), fields[1].decode("ascii"), fields[3].decode("ascii")
         status, *numbers = (int(fields[at]) for at in (2, 4, 5, 6, 7, 8))
+        count = 1 if fields[9] == b"-" else int(fields[9])
     except (UnicodeDecodeError, ValueError):
         return None
     if "." not in backend or len(state) != 2:
@@ -89,7 +105,7 @@ def read(line: bytes) -> Line | None:
     outcome = judge(status, state, place)
     took = max(queued, 0) + max(connected, 0) + answered
     counts = place != NOWHERE and answered >= 0 and connected >= 0 and outcome is not Outcome.ANSWERED
-    return Line(backend, place, outcome, took if counts else -1, bytes_in, bytes_out)
+    return Line(backend, place, outcome, took if counts else -1, bytes_in, bytes_out, count)
 
 
 def judge(status: int, state: str, place: str) -> Outcome:

@@ -35,12 +35,11 @@ def redirects(folder: Folder, http: str, https: str) -> str:
     ours or that of whatever stands before us, and finds HTTPS at its usual port as well unless only ours is moved.
     """
     ours, usual = _suffix(https), _suffix(https) if http.endswith(":80") else ""
-    clear = (
-        "{ req.hdr(X-Forwarded-Proto) -m str http }"
-        f" {{ req.fhdr(host),host_only,rtrim(.),lower,map_str('{folder.https_only}') -m found }}"
-    )
-    to = "http-request redirect code 308 location https://%[req.fhdr(host),host_only,rtrim(.),lower]"
+    clear = "{ var(txn.clear) -m bool }"
+    to = "http-request redirect code 308 location https://%[var(txn.host),lower]"
     return f"""\
+    http-request set-var(txn.clear) bool(true) if {{ var(txn.host),lower,map_str('{folder.https_only}') -m found }}\
+ {{ req.hdr(X-Forwarded-Proto) -m str http }}
     {to}{ours}%[pathq] if {clear} {{ req.fhdr(host),port_only gt 0 }}
     {to}{usual}%[pathq] if {clear}
 """

@@ -136,6 +136,8 @@ def _head(wanted: Backend, folder: Folder) -> str:
         f"default-server check inter {_ms(health.interval)} fastinter {_ms(min(health.interval, QUICK))}"
         f" downinter {_ms(min(health.interval, QUICK))} rise {health.successes} fall {health.failures}",
     ]
+    if config.protocol is Protocol.HTTP:
+        lines += accesslog.sampling()
     if config.protocol is Protocol.HTTP and health.path is not None:
         path = f"%[str({wanted.name}/),concat(,check.server),map({checks},/)]"
         lines += [

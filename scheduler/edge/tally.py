@@ -28,7 +28,8 @@ class _Sum:
     bytes_out: int = 0
     milliseconds: int = 0
 
-    def add(self, line: Line, count: int) -> None:
+    def add(self, line: Line, times: int) -> None:
+        count = line.count * times
         self.outcomes[line.outcome] += count
         self.bytes_in += line.bytes_in * count
         self.bytes_out += line.bytes_out * count

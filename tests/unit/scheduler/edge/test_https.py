@@ -97,7 +97,7 @@ def test_without_a_port_for_https_nothing_of_it_is_in_the_configuration() -> Non
 def test_a_client_is_sent_to_the_port_that_goes_with_the_one_it_came_by(
     http: str, encrypted: str, ours: str, usual: str
 ) -> None:
-    first, second = https.redirects(FOLDER, http, encrypted).splitlines()
+    _known, first, second = https.redirects(FOLDER, http, encrypted).splitlines()
     assert f"lower]{ours}%[pathq] if" in first
     assert first.endswith("port_only gt 0 }")
     assert f"lower]{usual}%[pathq] if" in second

@@ -11,8 +11,8 @@ from scheduler.traffic.store import COARSE, FINE
 from tests.unit.scheduler.edge.build import backend, held
 
 SHOP = ("team", "shop")
-LINE = b"|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|"
-NOWHERE = b"|team.shop|-:-|503|SC|-1|-1|-1|82|73|"
+LINE = b"|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|-|"
+NOWHERE = b"|team.shop|-:-|503|SC|-1|-1|-1|82|73|-|"
 
 
 def known() -> Places:
@@ -34,6 +34,16 @@ def test_a_line_counts_for_the_release_at_its_place_in_steps_of_both_scales() ->
         (COARSE, 1200, SHOP, 0): {Outcome.NO_SERVER: 2},
     }
     assert {of: figures.requests for of, figures in batch.added.items()} == {(SHOP, 7): 3, (SHOP, 0): 2}
+
+
+def test_a_line_that_stands_for_several_counts_so_often() -> None:
+    tally = Tally("edge.1", known().release)
+    tally.take({LINE[:-2] + b"16|": 2}, 1234.5)
+    batch = tally.batch(1235.0)
+    assert batch is not None
+    figures = batch.added[SHOP, 7]
+    assert (figures.requests, figures.bytes_in, figures.milliseconds) == (32, 32 * 82, 32 * 3)
+    assert sum(figures.latencies.values()) == 32
 
 
 def test_a_step_is_told_anew_with_all_of_it_and_added_is_only_what_is_new() -> None:
