@@ -2,10 +2,10 @@
 
     ./berth bench edge [--changes 200] [--apps 1,10,100,1000] [--reloads 10] [--rounds 7] [--seconds 5] [--quick]
 
-An etcd, a Redis that takes the figures of traffic, an edge agent with its HAProxy, and no other part of Berth. Every app has ten endpoints; those are addresses of
-the loopback network on which one HAProxy answers with the address that was asked. Their checks are an hour apart, so
-that what is measured is the change; ten thousand that are checked
-every two seconds cost HAProxy 5,000 requests a second.
+An etcd, a Redis that takes the figures of traffic, an edge agent with its HAProxy, and no other part of Berth. Every
+app has ten endpoints; those are addresses of the loopback network on which one HAProxy answers with the address that
+was asked. Their checks are an hour apart, so that what is measured is the change; ten thousand that are checked every
+two seconds cost HAProxy 5,000 requests a second.
 
 change      from the moment an instance of one app is replaced by another in etcd until a request through the edge is
             answered by the new one: the write, the watch, HAProxy's socket and the first check of the new one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,9 @@ from apps.groups.models import Membership
 from apps.panel.live import announce
 from scheduler import queries
 from scheduler.queries import LogLine
+from scheduler.traffic import here
+from scheduler.traffic.figures import Figures, Outcome
+from scheduler.traffic.source import FakeSource, Point
 from tests.browser.conftest import Panel, Watch, log_in
 from tests.web.seed import HOSTILE, Seed
 from tests.web.test_log_tail import Lines
@@ -39,6 +43,25 @@ def test_a_change_appears_without_a_reload(page: Page, panel: Panel, berth: Seed
     expect(status).to_have_text("healthy")
     change(berth.web, status="degraded")
     expect(status).to_have_text("degraded")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_traffic_is_drawn_as_it_comes_and_nothing_has_to_hint_at_it(
+    page: Page, panel: Panel, berth: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic = FakeSource()
+    monkeypatch.setattr(here, "source", lambda: traffic)
+    open_live(page, panel, berth)
+    region = page.locator("#region-applications-traffic")
+    expect(region).to_contain_text("No request in the last half an hour.")
+    begin = int(time.time()) // 10 * 10
+    seen = Figures({Outcome.SERVED: 420}, latencies={4: 420})
+    traffic.points = [Point(begin - 10 * number, 10, {7: seen}) for number in range(12)]
+    expect(region.locator("polyline").first).to_be_visible(timeout=20_000)
+    expect(region.locator("tbody")).to_contain_text("Release 7")
+    before = region.locator("polyline").first.get_attribute("points")
+    traffic.points = [*traffic.points, Point(begin + 10, 10, {7: Figures({Outcome.SERVED: 990})})]
+    expect(region.locator("polyline").first).not_to_have_attribute("points", str(before), timeout=30_000)
     assert page.evaluate("window.sameDocument")
 
 
