@@ -2,8 +2,8 @@
 
 The pipe is HAProxy's standard input: it keeps it over reloads, old workers write into it to their last request, and it
 holds what nobody reads while an agent is started again, up to a mebibyte. HAProxy never waits for it: what finds no
-room is lost, and so is a line, one of ten thousand or so, whose thread has found another one writing for too long. A
-line has nothing that a client has written. A HAProxy without a pipe there writes nowhere.
+room is lost. Under load a line in thousands may be missing without that. A line has nothing that a client has written.
+A HAProxy without a pipe there writes nowhere.
 """
 
 from __future__ import annotations
