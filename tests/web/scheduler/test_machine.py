@@ -186,6 +186,6 @@ def test_whatever_happens_the_cloud_ends_as_wanted() -> None:
     run_state_machine_as_test(
         Cloud,
         settings=settings(
-            max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

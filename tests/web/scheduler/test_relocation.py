@@ -48,7 +48,7 @@ def group() -> Group:
 
 def deployed(sim: Sim, group: Group, name: str = "web", **spec) -> App:
     app = build.app(group, name, **spec)
-    sim.converge()
+    sim.converge(40)  # what waits for room never settles
     return App.objects.get(pk=app.pk)
 
 
@@ -188,7 +188,7 @@ def test_a_node_that_dies_while_it_is_drained_is_empty_when_it_is_back(sim, grou
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", [1, 4, 7, 10])
+@pytest.mark.parametrize("at", [1, 5, 9])
 def test_dying_at_any_engine_call_of_a_drain_leaves_nothing_behind(sim, group, at, after):
     app = deployed(sim, group, replicas=3)
     nodes.drain(None, node("n1"))
@@ -322,7 +322,7 @@ def full(group: Group, cpu: int = 4000, **spec) -> tuple[Sim, App]:
 def test_what_matters_more_displaces_the_least_and_is_placed(group, classes):
     sim, batch = full(group)
     vip = build.app(group, "vip", replicas=2, resources=CORE, priority="high")
-    for _ in range(60):
+    for _ in range(40):
         sim.round()
         sim.check_always()
         assert len(sim.routed(batch)) >= 5
@@ -342,7 +342,7 @@ def test_nothing_is_displaced_by_its_like_or_by_less(group, classes):
         build.app(group, "equal", replicas=1, resources=CORE),
         build.app(group, "lower", replicas=1, resources=CORE, priority="low"),
     )
-    sim.converge()
+    sim.converge(60)
     assert len(sim.routed(batch)) == 8
     assert sim.routed(equal) == sim.routed(lower) == set()
     assert not Event.objects.filter(kind="instance.relocating").exists()
@@ -357,7 +357,7 @@ def test_the_displaced_do_not_displace_back_and_come_back_when_there_is_room(gro
         sim.pass_time(5)
     assert Event.objects.filter(kind="instance.relocating").count() == before
     apps.delete_app(None, vip)
-    sim.converge()
+    sim.converge(60)
     sim.check_settled()
     assert len(sim.routed(batch)) == 8
 
@@ -386,7 +386,7 @@ def test_room_that_is_made_goes_to_nobody_who_matters_less(group, classes):
     waiting = build.app(group, "waiting", replicas=3, resources=CORE, priority="low")
     sim.converge(10)
     vip = build.app(group, "vip", replicas=1, resources=CORE, priority="high")
-    for _ in range(40):
+    for _ in range(30):
         sim.round()
         sim.pass_time(1)
     assert len(sim.routed(vip)) == 1
@@ -397,7 +397,7 @@ def test_two_that_want_room_take_different_instances(group, classes):
     sim, batch = full(group)
     first = build.app(group, "first", replicas=1, resources=CORE, priority="high")
     second = build.app(group, "second", replicas=1, resources=CORE, priority="high")
-    for _ in range(60):
+    for _ in range(40):
         sim.round()
         sim.check_always()
         sim.pass_time(1)
@@ -423,7 +423,7 @@ def test_room_that_is_needed_no_longer_is_not_made(group, classes):
     marked.update(state=State.HEALTHY)  # none has begun to leave
     Instance.objects.filter(state=State.DRAINING).update(state=State.HEALTHY)
     apps.stop(None, vip)
-    sim.converge()
+    sim.converge(60)
     sim.check_settled()
     assert len(sim.routed(batch)) == 8
 
@@ -447,7 +447,7 @@ def test_an_instance_that_should_make_room_and_is_the_last_now_stays(group, clas
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", [1, 4, 7, 10])
+@pytest.mark.parametrize("at", [1, 5, 9])
 def test_dying_at_any_engine_call_of_a_preemption_leaves_nothing_behind(group, classes, at, after):
     sim = cloud("n1", cpu=4000)
     batch = deployed(sim, group, "batch", replicas=4, resources=CORE)
@@ -459,6 +459,6 @@ def test_dying_at_any_engine_call_of_a_preemption_leaves_nothing_behind(group, c
                 sim.pass_time(1)
     except Died:
         App.objects.update(runner="", runner_until=None)
-    sim.converge()
+    sim.converge(60)
     sim.check_always()
     assert (len(sim.routed(vip)), len(sim.routed(batch))) == (1, 3)
