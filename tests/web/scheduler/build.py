@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from apps.applications import releases
 from apps.applications.models import App
 from apps.applications.releases import Content
@@ -50,6 +52,7 @@ def app(of: Group, name: str = "web", **spec: Any) -> App:
 
 def deploy(row: App, **spec: Any) -> Operation:
     """Another release of it."""
-    row = App.objects.get(pk=row.pk)
-    release = releases.publish(row, content(row.name, **spec), None)
-    return operations.begin(None, row, OperationKind.DEPLOY, release.number)
+    with transaction.atomic():
+        row = App.objects.get(pk=row.pk)
+        release = releases.publish(row, content(row.name, **spec), None)
+        return operations.begin(None, row, OperationKind.DEPLOY, release.number)
