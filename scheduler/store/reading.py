@@ -17,7 +17,7 @@ from apps.applications.spec import as_spec
 from apps.operations.models import ACTIVE
 from apps.operations.models import Operation as OperationRow
 from apps.placement.models import PlacementProfile, PriorityClass
-from scheduler.diff import failures_after
+from scheduler.diff.draft import failures_after
 from scheduler.discovery import AppConfig
 from scheduler.engine import base as engine
 from scheduler.engine.base import ContainerSpec, Labels, NetworkSpec

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.diff import ACKNOWLEDGE, ATTEMPTS, STABLE, Plan, backoff, diff, failures_after
+from scheduler.diff import Plan, diff
+from scheduler.diff.draft import STABLE, backoff, failures_after
+from scheduler.diff.ending import ATTEMPTS
+from scheduler.diff.leaving import ACKNOWLEDGE
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import NEXT, State
 from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.diff import active_template, diff
+from scheduler.diff import diff
+from scheduler.diff.draft import active_template
 from scheduler.lifecycle import State
 from scheduler.model import AppState, Instance, OperationKind, OperationStatus, Process, Release, Strategy
 
