@@ -94,6 +94,13 @@ def _claim(instance: Instance) -> Resources:
     return Resources(instance.cpu, instance.memory, instance.disk, 1)
 
 
+class ChoiceOrNull(serializers.ChoiceField):
+    """A choice that is null where the row has an empty text."""
+
+    def to_representation(self, value: str) -> str | None:
+        return value or None
+
+
 class InstanceSerializer(serializers.Serializer):
     id = serializers.CharField(source="name", help_text="`<slot>-<generation>`")
     slot = serializers.IntegerField()
@@ -111,8 +118,8 @@ class InstanceSerializer(serializers.Serializer):
     oom_killed = serializers.BooleanField(help_text="It ran out of memory at least once: `claim.memory` is its limit")
     exec_health = serializers.ChoiceField([health.value for health in ExecHealth])
     restarts = serializers.IntegerField()
-    relocate = serializers.ChoiceField(
-        ["", *(why.value for why in Relocate)], help_text="Why another one takes its place elsewhere; empty: it stays"
+    relocate = ChoiceOrNull(
+        [why.value for why in Relocate], allow_null=True, help_text="Why another one takes its place elsewhere"
     )
     drift = serializers.CharField()
     probes = serializers.DictField(child=ProbeSerializer(), help_text="By edge")
