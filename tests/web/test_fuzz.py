@@ -33,6 +33,7 @@ from scheduler.engine.fake import FakeEngine
 from scheduler.lifecycle import State
 from tests.certificates import make
 from tests.web.conftest import IMAGE
+from tests.web.effort import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -84,7 +85,7 @@ def known(people: SimpleNamespace, group: Group, other: Group, engine: FakeEngin
 
 @api.parametrize()
 @settings(
-    max_examples=20,
+    max_examples=examples(16),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -17,6 +17,7 @@ from apps.operations import services as operations
 from apps.operations.models import Operation
 from scheduler.model import OperationStatus
 from scheduler.traffic.figures import Figures, Outcome
+from tests.web.effort import points
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Died, Sim, dying
 from tests.web.scheduler.test_reconciler import OTHER
@@ -221,7 +222,7 @@ def test_what_is_no_canary_is_neither_promoted_nor_aborted_nor_is_one_restarted(
         services.restart(None, app)
 
 
-@pytest.mark.parametrize("steps", [1, 4, 8, 14, 25, 40])
+@pytest.mark.parametrize("steps", points([1, 4, 8, 14, 25, 40]))
 def test_cancelled_at_any_moment_the_stable_release_serves_alone_again(sim: Sim, app: App, steps: int) -> None:
     stable = sim.routed(app)
     operation = build.deploy(app, env={"A": "1"}, **spec())
@@ -294,7 +295,7 @@ def test_stopped_while_it_is_tried_nothing_is_left(sim: Sim, app: App) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", [1, 2, 3, 5, 8, 12, 16, 20, 24])
+@pytest.mark.parametrize("at", points([1, 2, 3, 5, 8, 12, 16, 20, 24]))
 def test_dying_at_any_engine_call_of_a_canary_converges(sim: Sim, app: App, at: int, after: bool) -> None:
     build.deploy(app, env={"A": "1"}, **spec())
     measure(sim, app, 100)

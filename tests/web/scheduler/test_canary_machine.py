@@ -25,6 +25,7 @@ from apps.operations import services as operations
 from apps.operations.models import ACTIVE, Operation
 from scheduler.lifecycle import State
 from scheduler.traffic.figures import Figures, Outcome
+from tests.web.effort import examples
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import DIGEST, Died, Sim, dying
 
@@ -151,6 +152,6 @@ def test_whatever_happens_a_trial_ends() -> None:
     run_state_machine_as_test(
         Trial,
         settings=settings(
-            max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples(12), stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -22,6 +22,7 @@ from apps.nodes.models import Node
 from apps.placement.models import PriorityClass
 from scheduler import relocation
 from scheduler.model import Process
+from tests.web.effort import examples
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import DIGEST, Died, Sim, dying
 
@@ -186,6 +187,6 @@ def test_whatever_happens_the_cloud_ends_as_wanted() -> None:
     run_state_machine_as_test(
         Cloud,
         settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples(12), stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -14,6 +14,7 @@ from apps.operations.models import Operation
 from scheduler import inspection, reconciler
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus, Process
+from tests.web.effort import points
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import DIGEST, Died, Sim, dying
 
@@ -306,7 +307,7 @@ def test_a_newer_change_takes_over_from_one_that_is_under_way(sim, group):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, 25))
+@pytest.mark.parametrize("at", points(range(1, 25)))
 def test_dying_at_any_engine_call_of_a_deploy_leaves_no_orphan_and_no_duplicate(sim, group, at, after):
     app = deployed(sim, group, replicas=2)
     build.deploy(app, replicas=3, env={"A": "1"})
@@ -326,7 +327,7 @@ def test_dying_at_any_engine_call_of_a_deploy_leaves_no_orphan_and_no_duplicate(
     assert last_operation().status == OperationStatus.SUCCEEDED
 
 
-@pytest.mark.parametrize("at", range(1, 40))
+@pytest.mark.parametrize("at", points(range(1, 40)))
 def test_dying_at_any_commit_of_a_deploy_leaves_no_orphan_and_no_duplicate(sim, group, at, monkeypatch):
     app = deployed(sim, group, replicas=2)
     build.deploy(app, replicas=3, env={"A": "1"})

@@ -15,6 +15,7 @@ from scheduler import relocation
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus
 from scheduler.store import relocating
+from tests.web.effort import points
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Died, Sim, dying
 from tests.web.scheduler.test_reconciler import last_operation, running
@@ -188,7 +189,7 @@ def test_a_node_that_dies_while_it_is_drained_is_empty_when_it_is_back(sim, grou
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", [1, 5, 9])
+@pytest.mark.parametrize("at", points([1, 5, 9]))
 def test_dying_at_any_engine_call_of_a_drain_leaves_nothing_behind(sim, group, at, after):
     app = deployed(sim, group, replicas=3)
     nodes.drain(None, node("n1"))
@@ -447,7 +448,7 @@ def test_an_instance_that_should_make_room_and_is_the_last_now_stays(group, clas
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", [1, 5, 9])
+@pytest.mark.parametrize("at", points([1, 5, 9]))
 def test_dying_at_any_engine_call_of_a_preemption_leaves_nothing_behind(group, classes, at, after):
     sim = cloud("n1", cpu=4000)
     batch = deployed(sim, group, "batch", replicas=4, resources=CORE)
