@@ -24,27 +24,36 @@ POSTGRES = "postgres"
 
 @dataclass(frozen=True)
 class Suite:
-    """The tests under one folder, on one kind of database."""
+    """Tests that one run of pytest is given, on one kind of database. `name` is that of its report."""
 
+    name: str
     title: str
-    path: str
+    paths: tuple[str, ...]
     database: str = ""
 
     def report(self, folder: Path) -> Path:
         """Where pytest writes what became of them."""
-        return folder / f"{self.path.replace('/', '-')}{self.database}.xml"
+        return folder / f"{self.name}.xml"
 
 
-# One stage after another; in a stage the lanes run beside each other, one core each. What measures itself against time
-# (whole Berths under load, a browser) has the machine for itself.
+# One stage after another; in a stage the lanes run beside each other, one core each. No two lanes of a stage use the
+# machine's engine: whole Berths look at all that is on it.
 STAGES = (
     (
-        (Suite("unit: no sockets", "tests/unit"), Suite("web, SQLite", "tests/web")),
-        (Suite("web, PostgreSQL", "tests/web", POSTGRES),),
+        (Suite("web", "web, SQLite", ("tests/web",)),),
+        (
+            Suite("unit", "unit: no sockets", ("tests/unit",)),
+            Suite("postgres", "web, PostgreSQL", ("tests/web",), POSTGRES),
+            Suite("real", "real engines, etcd and Redis", ("tests/real", "--ignore=tests/real/edge")),
+        ),
     ),
-    ((Suite("real engines, etcd and HAProxy", "tests/real"),),),
-    ((Suite("whole Berth", "tests/flows"),),),
-    ((Suite("Chromium", "tests/browser"),),),
+    (
+        (Suite("flows", "whole Berth", ("tests/flows",)),),
+        (
+            Suite("edge", "real HAProxy", ("tests/real/edge",)),
+            Suite("browser", "Chromium", ("tests/browser",)),
+        ),
+    ),
 )
 PRINTING = threading.Lock()
 
@@ -109,7 +118,7 @@ def _lane(suites: tuple[Suite, ...], arguments: list[str], reports: Path, *, bes
     """
     well = True
     for suite in suites:
-        argv = [*arguments, f"--junitxml={suite.report(reports)}", suite.path]
+        argv = [*arguments, f"--junitxml={suite.report(reports)}", *suite.paths]
         with _database(suite.database) as environment:
             if not beside:
                 _say(f"\n-- {suite.title}\n")
