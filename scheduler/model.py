@@ -295,6 +295,7 @@ class Instance:
     node: str
     address: str
     claim: Resources
+    reachable: bool = True  # whether its node's engine answers
     failures: int = 0
     crashes: int = 0  # how often its engine brought its process back after it had been healthy
     created_at: datetime | None = None

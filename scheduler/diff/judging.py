@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from scheduler.diff.draft import Draft, ended
+from scheduler.diff.plan import Move
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import State
 from scheduler.model import Instance, Process
 from scheduler.reasons import because
 
+LOST = 30.0  # seconds after which an instance is no longer meant to be made by an engine that does not answer
+
 
 def judge_instance(draft: Draft, instance: Instance) -> None:
     """One instance that is not on its way out: its process first, then what its state wants."""
-    if instance.state is State.ASSIGNED:
+    if instance.state is State.ASSIGNED and not instance.reachable and draft.overdue(instance.since, LOST):
+        draft.moves.append(Move(instance, State.WITHDRAWN, because("node_lost", node=instance.node)))
+    elif instance.state is State.ASSIGNED:
         draft.launch.append(instance)
         draft.staying.append(instance)
     elif instance.process is Process.MISSING:

@@ -113,6 +113,7 @@ def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
         state=State(row.state),
         since=row.since,
         node=row.node.name,
+        reachable=row.node.reachable,
         address=row.address,
         claim=Resources(row.cpu, row.memory, row.disk, 1),
         failures=row.failures,

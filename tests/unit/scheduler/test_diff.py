@@ -39,6 +39,15 @@ def test_empty_slots_are_filled_with_fresh_generations():
     assert [(c.slot, c.generation, c.reason.code) for c in plan.create] == [(0, 100, "slot_empty")]
 
 
+@pytest.mark.parametrize(("seconds", "lost"), [(29, False), (30, True)])
+def test_an_instance_that_its_silent_engine_never_made_is_made_elsewhere(seconds: float, lost: bool):
+    waiting = instance(0, State.ASSIGNED, reachable=False, since=ago(seconds))
+    plan = diff(app(waiting, instance(1)), NOW)
+    assert [(m.to, m.reason.code, m.failed) for m in plan.moves] == [(State.WITHDRAWN, "node_lost", False)] * lost
+    assert [c.slot for c in plan.create] == [0] * lost
+    assert plan.launch == (() if lost else (waiting,))
+
+
 def test_an_assigned_instance_is_launched_again_until_it_runs():
     waiting = instance(0, State.ASSIGNED)
     assert diff(app(waiting, instance(1)), NOW).launch == (waiting,)
@@ -348,6 +357,7 @@ def apps(draw: st.DrawFn) -> AppState:
                 started_at=ago(draw(st.floats(0, 400))),
                 process=Process.UNKNOWN if state is State.ASSIGNED else draw(st.sampled_from(list(Process))),
                 drift=draw(st.sampled_from(["", "", "memory"])),
+                reachable=draw(st.booleans()),
                 probes=tuple(draw(st.lists(st.sampled_from(probes), unique=True))) if probes else (),
                 endpoint_revision=draw(st.one_of(st.none(), st.integers(1, 10))),
             )

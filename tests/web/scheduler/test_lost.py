@@ -87,7 +87,8 @@ def test_what_was_never_seen_to_run_there_is_placed_anew(sim: Sim) -> None:
     sim.engines["n1"].kill_engine()
     reconciler.reconcile(app.id, sim.world)
     lose(sim, "n1")
-    assert [row.state for row in on("n1")] == [State.ASSIGNED]
+    assert [(row.state, row.reason["code"]) for row in on("n1")] == [(State.WITHDRAWN, "node_lost")]
+    assert Instance.objects.filter(node__name="n2", state=State.HEALTHY).count() == 2
     (left,) = abandon(None, Node.objects.get(name="n1"))
     assert left.container == ""
     del sim.engines["n1"]
