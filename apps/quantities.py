@@ -93,7 +93,7 @@ def show_duration(seconds: float) -> str:
     for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if milliseconds and milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"
-    return f"{milliseconds}ms"
+    return f"{milliseconds}ms" if milliseconds else "0s"
 
 
 def name_figure(figure: str) -> str:

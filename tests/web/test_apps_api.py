@@ -92,6 +92,20 @@ def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: 
             "drain": "10s",
             "stop_timeout": "10s",
             "keep": "1m",
+            "min_ready": "0s",
+            "canary": {
+                "steps": [
+                    {"weight": 5, "duration": "5m"},
+                    {"weight": 25, "duration": "5m"},
+                ],
+                "header": None,
+                "cookie": None,
+                "errors": 5.0,
+                "errors_over": None,
+                "latency": None,
+                "latency_over": None,
+                "requests": 50,
+            },
         },
     }
 

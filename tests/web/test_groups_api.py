@@ -57,7 +57,7 @@ def test_a_quota_stays_above_what_is_reserved(admin: Api, group: Group) -> None:
     new = {"cpu": 1.5, "memory": "2GiB", "instances": 1}
     refused = problem(admin.put("/groups/shop/quota", new))
     assert refused["code"] == "quota_below_reserved"
-    assert refused["detail"] == "More than this is reserved already: cpu (2), instances (2)."
+    assert refused["detail"] == "More than this is reserved already: CPU (2), number of instances (2)."
     assert admin.put("/groups/shop/quota", {**new, "cpu": 2, "instances": 2}).json()["cpu"] == 2
     assert admin.get("/groups/shop/quota").json() == {"cpu": 2, "memory": 2 << 30, "disk": 0, "instances": 2}
 
