@@ -13,7 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
-from django.db import connections
+from django.db import connections, transaction
 
 from apps.accounts.models import User
 from apps.accounts.services import create_token
@@ -60,6 +60,12 @@ async def ask(user: User, operation: Operation, wait: str) -> ApplicationCommuni
     return request
 
 
+@sync_to_async
+def ends(operation: Operation, status: OperationStatus) -> None:
+    with transaction.atomic():
+        end(operation, status)
+
+
 async def answer(request: ApplicationCommunicator) -> tuple[int, dict[str, Any]]:
     head = await request.receive_output(20)
     body = await request.receive_output(20)
@@ -104,7 +110,7 @@ async def test_a_waiting_client_hears_of_the_end_at_once(
 ) -> None:
     request = await ask(people.viewer, operation, "60")
     await first_look(looks)
-    await sync_to_async(end)(operation, OperationStatus.SUPERSEDED)
+    await ends(operation, OperationStatus.SUPERSEDED)
     status, body = await answer(request)
     assert (status, body["status"]) == (200, "superseded")
     assert looks == [False, True]
@@ -116,7 +122,7 @@ async def test_what_ended_before_the_subscription_stood_is_not_missed(
     subscribe = waiting._Hints.subscribe
 
     async def late(self: Any) -> None:
-        await sync_to_async(end)(operation, OperationStatus.CANCELLED)
+        await ends(operation, OperationStatus.CANCELLED)
         await subscribe(self)
 
     monkeypatch.setattr(waiting._Hints, "subscribe", late)

@@ -65,13 +65,13 @@ def places(app: App) -> list[str]:
     return sorted(one.node.name for one in running(app))
 
 
-def serving_throughout(sim: Sim, app: App, least: int, rounds: int = 40) -> None:
+def serving_throughout(sim: Sim, app: App, least: int, rounds: int = 20) -> None:
     """Let time pass until all has settled; the edge always has so many to send to."""
     for _ in range(rounds):
         sim.round()
         assert len(sim.routed(app)) >= least
         sim.check_always()
-        sim.pass_time(1)
+        sim.pass_time(2)
 
 
 # ---- drains
@@ -84,11 +84,11 @@ def test_a_drained_node_is_emptied_and_what_it_had_serves_throughout(sim, group)
     assert places(alone) == ["n1"]
     nodes.drain(None, node("n1"))
     assert node("n1").state == "draining"
-    for _ in range(40):
+    for _ in range(20):
         sim.round()
         assert len(sim.routed(web)) >= 3
         assert len(sim.routed(alone)) >= 1
-        sim.pass_time(1)
+        sim.pass_time(2)
     sim.check_settled()
     assert on("n1") == []
     assert node("n1").drained_at is not None
@@ -136,10 +136,10 @@ def test_a_drain_that_ends_lets_stay_what_has_not_begun_to_leave(sim, group):
     assert Event.objects.filter(kind="node.drain_ended").exists()
 
 
-def test_a_drain_moves_a_few_at_a_time_of_all_apps_together(sim, group):
-    made = [deployed(sim, group, f"app-{n}", placement={"prefer": ["node == n1"]}, replicas=1) for n in range(14)]
-    there = len(on("n1"))
-    assert there == 14
+def test_a_drain_moves_a_few_at_a_time_of_all_apps_together(sim, group, monkeypatch):
+    monkeypatch.setattr(relocation, "AT_ONCE", 3)
+    made = [deployed(sim, group, f"app-{n}", placement={"prefer": ["node == n1"]}, replicas=1) for n in range(5)]
+    assert len(on("n1")) == 5
     nodes.drain(None, node("n1"))
     relocation.drain(sim.world)
     assert len(on("n1", relocate="drain")) == relocation.AT_ONCE
@@ -154,10 +154,10 @@ def test_a_drain_moves_a_few_at_a_time_of_all_apps_together(sim, group):
 def test_a_singleton_that_must_not_run_twice_is_stopped_first(sim, group):
     app = deployed(sim, group, replicas=1, update={"strategy": "recreate"}, placement={"prefer": ["node == n1"]})
     nodes.drain(None, node("n1"))
-    for _ in range(40):
+    for _ in range(20):
         sim.round()
         assert len(sim.records()) <= 1
-        sim.pass_time(1)
+        sim.pass_time(2)
     sim.check_settled()
     assert places(app) != ["n1"]
 
@@ -167,7 +167,7 @@ def test_an_update_and_a_drain_at_once_end_well(sim, group):
     build.deploy(app, replicas=3, env={"A": "1"})
     sim.round()
     nodes.drain(None, node("n2"))
-    serving_throughout(sim, app, 3, rounds=60)
+    serving_throughout(sim, app, 3, rounds=30)
     sim.check_settled()
     assert last_operation().status == OperationStatus.SUCCEEDED
     assert on("n2") == []
@@ -178,9 +178,9 @@ def test_a_node_that_dies_while_it_is_drained_is_empty_when_it_is_back(sim, grou
     nodes.drain(None, node("n1"))
     sim.round()
     sim.engines["n1"].kill_engine()
-    for _ in range(30):
+    for _ in range(15):
         sim.round()
-        sim.pass_time(1)
+        sim.pass_time(2)
     assert len(sim.routed(app)) >= 3
     sim.engines["n1"].revive()
     sim.converge()
@@ -323,11 +323,11 @@ def full(group: Group, cpu: int = 4000, **spec) -> tuple[Sim, App]:
 def test_what_matters_more_displaces_the_least_and_is_placed(group, classes):
     sim, batch = full(group)
     vip = build.app(group, "vip", replicas=2, resources=CORE, priority="high")
-    for _ in range(40):
+    for _ in range(20):
         sim.round()
         sim.check_always()
         assert len(sim.routed(batch)) >= 5
-        sim.pass_time(1)
+        sim.pass_time(2)
     vip, batch = App.objects.get(pk=vip.pk), App.objects.get(pk=batch.pk)
     assert (vip.status, len(sim.routed(vip))) == ("healthy", 2)
     assert (len(sim.routed(batch)), batch.explanation is not None) == (6, True)
@@ -387,9 +387,9 @@ def test_room_that_is_made_goes_to_nobody_who_matters_less(group, classes):
     waiting = build.app(group, "waiting", replicas=3, resources=CORE, priority="low")
     sim.converge(10)
     vip = build.app(group, "vip", replicas=1, resources=CORE, priority="high")
-    for _ in range(30):
+    for _ in range(15):
         sim.round()
-        sim.pass_time(1)
+        sim.pass_time(2)
     assert len(sim.routed(vip)) == 1
     assert sim.routed(waiting) == set()
 
@@ -398,10 +398,10 @@ def test_two_that_want_room_take_different_instances(group, classes):
     sim, batch = full(group)
     first = build.app(group, "first", replicas=1, resources=CORE, priority="high")
     second = build.app(group, "second", replicas=1, resources=CORE, priority="high")
-    for _ in range(40):
+    for _ in range(20):
         sim.round()
         sim.check_always()
-        sim.pass_time(1)
+        sim.pass_time(2)
     assert len(sim.routed(first)) == len(sim.routed(second)) == 1
     assert len(sim.routed(batch)) == 6
     assert Event.objects.filter(kind="instance.relocating").count() == 2
