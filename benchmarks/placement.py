@@ -193,7 +193,7 @@ def refresh() -> Iterator[Figures]:
     cluster.place_many(random.Random(2).choices(requests, k=10_000))
     changes: dict[str, Callable[[Node], Node]] = {
         "figures": lambda node: replace(node, reserved=Resources(1000, GIB, GIB, 1), apps={"group/app-1": 1}),
-        "image": lambda node: replace(node, images=node.images | {"sha256:1"}),
+        "image": lambda node: replace(node, images={**node.images, "sha256:1": GIB}),
         "state": lambda node: replace(node, state="cordoned"),
         "joins": lambda node: replace(node, name=f"{node.name}-b"),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.placement.explanation import Explanation, least_changes, shortages
+from scheduler.placement.explanation import Explanation, Points, least_changes, shortages
 from scheduler.placement.kind import Kind
 from scheduler.placement.newcomer import newcomer
 
@@ -21,7 +21,7 @@ def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
         for part in (score.fixed(view), score.points(view)):
             if part is not None:
                 total += part
-        points.append((score.name, score.subject(view), weight, total))
+        points.append(Points(score.name, score.subject(view), weight, total, score.details(view)))
     pending = placed < wanted
     joins = newcomer(kind) if pending else None
     return Explanation(

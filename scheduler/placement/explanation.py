@@ -5,7 +5,7 @@ The verdicts are kept as columns, and put into words for the nodes that someone 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +39,16 @@ class ScoreReport:
     subject: str  # what it is about, where there are several of a name
     weight: int
     points: int
+    detail: str  # the figures behind the points: "12.3 MiB to fetch"; empty where there is no more to say
 
     def as_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "subject": self.subject, "weight": self.weight, "points": self.points}
+        return {
+            "name": self.name,
+            "subject": self.subject,
+            "weight": self.weight,
+            "points": self.points,
+            "detail": self.detail,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +104,25 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True)
+class Points:
+    """What one score gives each node: points of `FULL`, and the figures behind them by the node's position."""
+
+    name: str
+    subject: str
+    weight: int
+    of: Ints
+    detail: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """`nodes` are positions in `names`; `points` are those of `FULL`, a column a score."""
+    """`nodes` are positions in `names`."""
 
     wanted: int
     placed: int
     names: Sequence[str]
     checks: tuple[Check, ...]
-    points: tuple[tuple[str, str, int, Ints], ...]  # name, subject, weight, points of each node
+    points: tuple[Points, ...]  # one a score
     shortages: tuple[Shortage, ...]  # empty when nothing is pending; most frequent first
     together: str  # changes to one node that have to come together; empty when one alone would do, or none is pending
     new_node: str  # what a node that joins would have to have; empty when none would do, or none is pending
@@ -128,8 +146,7 @@ class Explanation:
     def _report(self, n: int) -> NodeReport:
         verdicts = (Verdict(c.filter, c.subject, bool(c.passes[n]), c.detail(n)) for c in self.checks)
         scores = (
-            ScoreReport(name, subject, weight, int(of[n]) * THOUSAND // FULL)
-            for name, subject, weight, of in self.points
+            ScoreReport(p.name, p.subject, p.weight, int(p.of[n]) * THOUSAND // FULL, p.detail(n)) for p in self.points
         )
         return NodeReport(self.names[n], tuple(verdicts), tuple(scores))
 
@@ -167,8 +184,8 @@ class Explanation:
         for check in self.checks:
             against += ~check.passes
         total = np.zeros(size, np.int64)
-        for _, _, weight, points in self.points:
-            total += weight * points
+        for points in self.points:
+            total += points.weight * points.of
         order = np.lexsort((np.arange(size), -total, against))
         return [int(n) for n in order[:limit]]
 

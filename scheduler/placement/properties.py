@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,7 @@ class Properties:
         self.everyone: Ints = np.arange(self.size)
         self.version = 0  # of all that is kept here, but for images
         self._images: dict[str, Bools] = {}
+        self._image_sizes: dict[str, int] = {}
         self._image_listeners: dict[str, list[ImageListener]] = {}
         self.forget_properties()
 
@@ -140,6 +141,14 @@ class Properties:
             self._images[image] = found
         return found
 
+    def image_size(self, image: str) -> int:
+        """Bytes of the image, as the nodes that have it say; the most, where they differ. 0: nobody says."""
+        found = self._image_sizes.get(image)
+        if found is None:
+            found = max((node.images.get(image, 0) for node in self.nodes), default=0)
+            self._image_sizes[image] = found
+        return found
+
     def listen_to_image(self, image: str, listener: ImageListener) -> None:
         """Have the listener told, once, when the image comes to a node or goes from one."""
         listeners = self._image_listeners.setdefault(image, [])
@@ -148,13 +157,14 @@ class Properties:
 
     def keep_images(self, images: set[str]) -> None:
         """Stop keeping all other images up to date."""
-        for kept in (self._images, self._image_listeners):
+        for kept in (self._images, self._image_sizes, self._image_listeners):
             for image in kept.keys() - images:
                 kept.pop(image)
 
-    def set_images(self, n: int, before: frozenset[str], after: frozenset[str]) -> None:
+    def set_images(self, n: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """Take over which images node `n` has. Images come and go with every deployment: only who asks pays."""
-        for image in before ^ after:
+        for image in {image for image, _ in before.items() ^ after.items()}:
+            self._image_sizes.pop(image, None)
             found = self._images.get(image)
             if found is not None:
                 found[n] = image in after

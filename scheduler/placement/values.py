@@ -46,7 +46,7 @@ class Node:
     state: str  # ready, cordoned, draining, down
     allocatable: Resources  # see `allocatable()`
     reserved: Resources
-    images: frozenset[str] = frozenset()  # digests that are present
+    images: Mapping[str, int] = field(default_factory=dict)  # bytes of those that are present, by digest; 0: not known
     apps: Mapping[str, int] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     devices: tuple[Device, ...] = ()
@@ -145,7 +145,6 @@ class Request:
     avoid: frozenset[str] = frozenset()  # names of nodes it just failed on: least preferred, not forbidden
     constraints: Constraints = Constraints()
     preferences: tuple[Preference, ...] = ()  # beyond `rules.prefer`, where each weighs 1
-    image_bytes: int = 0  # what a node without the image has to fetch
     stay: frozenset[str] = frozenset()  # names of nodes where the instances to be replaced run
     priority: int = 0
     kept: frozenset[str] = frozenset()  # names of nodes where room is being made for what matters more

@@ -6,7 +6,7 @@ for each. A new score is a class in a file of its own that is named in `scores/_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -46,6 +46,10 @@ class Score:
     def subject(self, view: View) -> str:
         """What it is about, for explanations, where there are several of its sort. The view is of all nodes."""
         return ""
+
+    def details(self, view: View) -> Callable[[int], str]:
+        """For explanations, the figures behind a node's points, where these do not say it. The view is of all nodes."""
+        return lambda n: ""
 
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""

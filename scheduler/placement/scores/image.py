@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from scheduler.placement.scores.base import Score
 from scheduler.placement.state import FULL
 from scheduler.placement.types import Ints
+from scheduler.placement.units import amount
 from scheduler.placement.view import View
 
 _LARGE = 1 << 30  # bytes; fetching more than this is as bad as it gets
-_SMALL = 1 << 26  # what an image of unknown size is taken for
+_USUAL = 1 << 26  # bytes; what an image of unknown size is taken for
 
 
 class ImageScore(Score):
@@ -23,6 +26,17 @@ class ImageScore(Score):
         image = self.request.image
         if not image:
             return None
-        cost = FULL * min(self.request.image_bytes or _SMALL, _LARGE) // _LARGE
+        cost = FULL * min(self.state.image_size(image) or _USUAL, _LARGE) // _LARGE
         missing: Ints = ~view.pick(self.state.has_image(image)) * np.int64(-cost)
         return missing
+
+    def details(self, view: View) -> Callable[[int], str]:
+        image = self.request.image
+        if not image:
+            return super().details(view)
+        there = view.pick(self.state.has_image(image)).copy()
+        size = self.state.image_size(image)
+        if not there.any():
+            return lambda n: "no node is known to have it"
+        fetch = f"{amount('disk', size)} to fetch" if size else "to fetch, of unknown size"
+        return lambda n: "has it" if there[n] else fetch

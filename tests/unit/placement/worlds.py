@@ -46,7 +46,7 @@ def some_node(rng: Random, name: str, *, plain: bool = False) -> Node:
         rng.choice(("ready",) * 8 + ("cordoned", "down")),
         allocatable,
         reserved,
-        images=frozenset(rng.sample(("i1", "i2"), rng.randrange(3))),
+        images=dict.fromkeys(rng.sample(("i1", "i2"), rng.randrange(3)), 0),  # of unknown size
         apps=apps,
         taints=(Taint("only", rng.choice(("db", "ci")), soft=rng.random() < 0.5),) if rng.random() < 0.4 else (),
         devices=tuple(
