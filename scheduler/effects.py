@@ -7,6 +7,7 @@ the next attempt cannot pick up.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scheduler.engine.base import (
@@ -32,6 +33,7 @@ class SubnetTaken(Exception):
 @dataclass(frozen=True, slots=True)
 class Launched:
     container: str
+    images: Mapping[str, int] | None = None  # what the engine has, where it had to fetch the image
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,15 @@ def launch(engine: Engine, container: ContainerSpec, network: NetworkSpec) -> La
     The image and the network are there nearly always, so they are not asked for first: the engine says when one is
     missing, and then it is fetched or made and the call repeated.
     """
+    images: Mapping[str, int] | None = None
     try:
         for _ in range(ATTEMPTS):
-            if made := _attempt(engine, container, network):
-                return Launched(made)
+            try:
+                if made := _attempt(engine, container, network):
+                    return Launched(made, images)
+            except ImageMissing:
+                engine.pull(container.digest)
+                images = _images(engine)
     except SubnetTaken as error:
         return LaunchFailed(str(error), subnet_taken=True)
     except AddressTaken as error:
@@ -64,12 +71,10 @@ def launch(engine: Engine, container: ContainerSpec, network: NetworkSpec) -> La
 
 
 def _attempt(engine: Engine, container: ContainerSpec, network: NetworkSpec) -> str | None:
-    """The started container's id, or None: something was in the way and has been put right."""
+    """The started container's id, or None: something was in the way and has been put right. Raises `ImageMissing`."""
     try:
         made = engine.create(container)
         engine.start(made)
-    except ImageMissing:
-        engine.pull(container.digest)
     except NetworkMissing:
         _make_network(engine, network)
     except NameTaken:
@@ -79,6 +84,13 @@ def _attempt(engine: Engine, container: ContainerSpec, network: NetworkSpec) -> 
         pass  # removed between the two calls
     else:
         return made
+    return None
+
+
+def _images(engine: Engine) -> Mapping[str, int] | None:
+    """What images the engine has now; None when it cannot say, which fails nothing."""
+    with contextlib.suppress(EngineError):
+        return engine.image_sizes()
     return None
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from scheduler import wake
 from scheduler.engine.base import Container, Engine, EngineError
-from scheduler.store import recording, sweeping
+from scheduler.store import images, recording, sweeping
 
 MOST_INSTANCES = 500  # a node; an engine gets slow long before it says no
 
@@ -38,6 +38,7 @@ def check_node(node: str, engine: Engine, now: datetime) -> bool:
     except EngineError as error:
         unreachable(node, str(error))
         return False
+    _note_images(node, engine)
     for container in recording.orphans(containers):
         _remove_orphan(node, engine, container)
     groups = sweeping.group_names()
@@ -79,6 +80,14 @@ def _compare(node: str, engine: Engine, containers: list[Container]) -> None:
         if recording.seen(row, container):
             changed.add(row.app_id)
     _wake_all(changed)
+
+
+def _note_images(node: str, engine: Engine) -> None:
+    """Which images the engine has. That it does not say costs new instances a preference and nothing else."""
+    try:
+        images.record(node, engine.image_sizes())
+    except EngineError as error:
+        log.warning("images_unknown", node=node, error=str(error))
 
 
 def _wake_all(app_ids: set[int] | list[int]) -> None:

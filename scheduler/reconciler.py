@@ -21,7 +21,7 @@ from scheduler.etcd import EtcdUnavailable
 from scheduler.model import AppState, Edge, Instance, Probe
 from scheduler.placement import Profile, Request
 from scheduler.reasons import because
-from scheduler.store import committing, outcome, reading, recording, relocating, runner, sweeping
+from scheduler.store import committing, images, outcome, reading, recording, relocating, runner, sweeping
 from scheduler.world import World
 
 PARALLEL = 6  # engine calls at once; more gain nothing and starve other apps
@@ -229,6 +229,8 @@ def _launched(
 ) -> None:
     if isinstance(result, effects.Launched):
         recording.started(instance.id, result.container, world.now())
+        if result.images is not None:
+            images.record(instance.node, result.images)
     elif result.temporary:
         _trouble(instance, done)
         return

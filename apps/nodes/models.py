@@ -104,3 +104,16 @@ class Node(models.Model):
     def kept_off_by(self) -> tuple[Taint, ...]:
         """Its taints, as the placement reads them."""
         return tuple(Taint(taint["key"], taint["value"], taint["soft"]) for taint in self.taints)
+
+
+class NodeImages(models.Model):
+    """The images that a node's engine has, as it last said; kept apart, since only placements read it.
+
+    `sizes` has bytes by the digest that releases name an image by. A node that was never asked has no row.
+    """
+
+    node = models.OneToOneField(Node, on_delete=models.CASCADE, primary_key=True, related_name="images")
+    sizes = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{len(self.sizes)} images"

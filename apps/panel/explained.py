@@ -153,6 +153,11 @@ _SENTENCES = [
             r"(?P<where>\S+ \S+): (?P<there>\d+) of at most (?P<most>\d+) instances of the app",
             gettext_noop("%(where)s: %(there)s of at most %(most)s instances of the app"),
         ),
+        # what single nodes' points are about
+        (r"^has it$", gettext_noop("has it")),
+        (r"no node is known to have it", gettext_noop("no node is known to have it")),
+        (rf"(?P<size>{_AMOUNT}) to fetch", gettext_noop("%(size)s to fetch")),
+        (r"to fetch, of unknown size", gettext_noop("to fetch, of unknown size")),
         (r"the node is (?P<state>ready|cordoned|draining|down)", gettext_noop("the node is %(state)s")),
         (
             r"an instance of the app already on (?P<nodes>\d+)",

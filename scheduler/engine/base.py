@@ -247,6 +247,9 @@ class Engine(Protocol):
 
     def has_image(self, digest: str) -> bool: ...
 
+    def image_sizes(self) -> dict[str, int]:
+        """Bytes on disk of the images that are there, by each digest that a release could name them by."""
+
     def ensure_network(self, network: NetworkSpec) -> None:
         """Make the network unless it is there. Raises `AddressTaken` when its subnet overlaps another's."""
 

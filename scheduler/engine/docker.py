@@ -104,6 +104,10 @@ class DockerEngine:
                 return False
         return True
 
+    def image_sizes(self) -> dict[str, int]:
+        with translated():
+            return reading.read_images(self._client().images())
+
     def ensure_network(self, network: NetworkSpec) -> None:
         with translated():
             networks.ensure(self._client(), network)

@@ -35,6 +35,7 @@ from scheduler.engine.fakemachine import CAPACITY, TERMINATED, UP, Machine, Reco
 from scheduler.model import Process, Resources
 
 LEAST_CPU, LEAST_MEMORY = 10, 6 << 20  # what Docker refuses to go below
+SIZE = 1 << 20  # bytes of an image
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +58,7 @@ def _call(method: Callable[Concatenate[FakeEngine, P], R]) -> Callable[Concatena
 
 
 class FakeEngine(Machine):
-    """`images` are the digests on the engine; `references` is what registries and local tags say that names mean.
+    """`images` are the digests on the engine, `sizes` their bytes; `references` is what registries and local tags say that names mean.
 
     A pull of anything but what is `unpullable` succeeds, the start of what is `unstartable` is refused, what is
     `stubborn` ignores the stop signal. All three hold digests.
@@ -79,6 +80,7 @@ class FakeEngine(Machine):
     ) -> None:
         super().__init__(installation, name, capacity, now)
         self.images = set(images)
+        self.sizes: dict[str, int] = {}  # bytes; `SIZE` where it says none
         self.references = dict(references or {})
         self.unpullable: set[str] = set()
         self.unstartable: set[str] = set()
@@ -111,6 +113,10 @@ class FakeEngine(Machine):
     @_call
     def has_image(self, digest: str) -> bool:
         return digest in self.images
+
+    @_call
+    def image_sizes(self) -> dict[str, int]:
+        return {digest: self.sizes.get(digest, SIZE) for digest in self.images}
 
     @_call
     def ensure_network(self, network: NetworkSpec) -> None:

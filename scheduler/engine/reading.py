@@ -102,6 +102,15 @@ def lowest_port(image: Mapping[str, Any]) -> int | None:
     return min(ports, default=None)
 
 
+def read_images(listed: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """`GET /images/json`: bytes by `repo@sha256:…`, and by id where no registry has the image."""
+    found: dict[str, int] = {}
+    for image in listed:
+        digests = [known for known in image["RepoDigests"] or () if not known.startswith("<none>@")]
+        found.update(dict.fromkeys(digests or [image["Id"]], image["Size"]))
+    return found
+
+
 def read_event(shown: Mapping[str, Any], labels: Labels) -> EngineEvent:
     """One message of `GET /events`, about a container with `labels`."""
     return EngineEvent(

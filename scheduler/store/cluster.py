@@ -8,6 +8,7 @@ claims are conditional, so an old picture leads to another attempt and never to 
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from apps.applications.models import Instance
-from apps.nodes.models import Node
+from apps.nodes.models import Node, NodeImages
 from scheduler import placement
 from scheduler.lifecycle import State
 from scheduler.placement import Cluster, Decision, Explanation, Profile, Request, Running
@@ -101,7 +102,7 @@ def _clock() -> datetime | None:
 
 def _nodes(rows: models.QuerySet[Node]) -> Iterable[placement.Node]:
     """The nodes with the instances that stay on them, and shall, counted by app."""
-    nodes = list(rows)
+    nodes = list(rows.select_related("images"))
     for start in range(0, len(nodes), MANY):
         some = nodes[start : start + MANY]
         counts: dict[int, dict[str, int]] = {}
@@ -121,4 +122,11 @@ def _node(row: Node, apps: dict[str, int]) -> placement.Node:
         reserved=row.reserved,
         apps=apps,
         taints=row.kept_off_by,
+        images=_images(row),
     )
+
+
+def _images(row: Node) -> dict[str, int]:
+    """Bytes by digest. Many nodes have the same image: its name is kept once."""
+    found: NodeImages | None = getattr(row, "images", None)  # none while its engine was never asked
+    return {sys.intern(digest): size for digest, size in found.sizes.items()} if found else {}

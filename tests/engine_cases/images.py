@@ -36,3 +36,9 @@ def test_what_no_registry_gives_cannot_be_pulled(subject: Subject, digest: str) 
     with pytest.raises(ImageUnpullable):
         subject.engine.pull(digest)
     assert not subject.engine.has_image(digest)
+
+
+def test_what_is_there_is_listed_with_its_bytes(subject: Subject) -> None:
+    sizes = subject.engine.image_sizes()
+    assert sizes[subject.digest] > 0
+    assert NOWHERE not in sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,19 @@ def test_every_constraint_is_explained_in_chinese(asked: Any, taints: tuple[Tain
         for sentence in said:
             shown = explained(sentence)
             assert not set(names.sub("", shown)) & set(string.ascii_letters), (sentence, shown)
+
+
+def test_what_a_node_has_to_fetch_is_said_in_chinese() -> None:
+    room = Resources(cpu=4000, memory=4 << 30, disk=4 << 30, instances=9)
+    nodes = [Node(name, {}, "ready", room, Resources(), images=has) for name, has in (("a", {"i": 9 << 20}), ("b", {}))]
+    said = []
+    for some in (nodes, nodes[1:], [replace(nodes[0], images={"i": 0}), nodes[1]]):
+        found = place(some, Request("group/web", "group", Resources(instances=1), 1, PlacementRules(), "i")).explanation
+        said += [score.detail for node in found.nodes for score in node.scores if score.detail]
+    assert len(set(said)) == 4
+    with translation.override("zh-hans"):
+        for sentence in said:
+            assert not set(explained(sentence).replace("MiB", "")) & set(string.ascii_letters), sentence
 
 
 # What stays as it is in any language: names, units, terms, and what users wrote.

@@ -16,6 +16,7 @@ from scheduler.engine.reading import (
     lowest_port,
     read_container,
     read_event,
+    read_images,
     read_log,
     read_messages,
     read_time,
@@ -205,3 +206,12 @@ def test_a_line_without_an_end_is_cut() -> None:
 
 def test_bytes_that_are_no_text_are_shown_as_such() -> None:
     assert [line.text for line in read_log([frame(1, b"\xff ok\n")])] == ["\N{REPLACEMENT CHARACTER} ok"]
+
+
+def test_images_are_known_by_what_releases_name_them_by() -> None:
+    listed = [
+        {"Id": "sha256:1", "RepoTags": ["a:1"], "RepoDigests": ["a@sha256:a", "r.example/a@sha256:b"], "Size": 3},
+        {"Id": "sha256:2", "RepoTags": ["b:1"], "RepoDigests": None, "Size": 5},
+        {"Id": "sha256:3", "RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"], "Size": 7},
+    ]
+    assert read_images(listed) == {"a@sha256:a": 3, "r.example/a@sha256:b": 3, "sha256:2": 5, "sha256:3": 7}
