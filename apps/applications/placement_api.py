@@ -33,7 +33,9 @@ class PointsSerializer(serializers.Serializer):
     subject = serializers.CharField()
     weight = serializers.IntegerField()
     points = serializers.IntegerField(help_text="Thousandths; times the weight they are what the score adds")
-    detail = serializers.CharField(help_text="Figures that the points do not say, such as “12.3 MiB to fetch”; or empty")
+    detail = serializers.CharField(
+        help_text="Figures that the points do not say, such as “12.3 MiB to fetch”; or empty"
+    )
 
 
 class NodeReportSerializer(serializers.Serializer):

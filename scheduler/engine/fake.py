@@ -58,7 +58,9 @@ def _call(method: Callable[Concatenate[FakeEngine, P], R]) -> Callable[Concatena
 
 
 class FakeEngine(Machine):
-    """`images` are the digests on the engine, `sizes` their bytes; `references` is what registries and local tags say that names mean.
+    """`images` are the digests on the engine, `sizes` their bytes.
+
+    `references` is what registries and local tags say that names mean.
 
     A pull of anything but what is `unpullable` succeeds, the start of what is `unstartable` is refused, what is
     `stubborn` ignores the stop signal. All three hold digests.

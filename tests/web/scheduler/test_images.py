@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.applications.models import Instance
 from apps.nodes.models import Node, NodeImages
 from apps.placement.models import PlacementProfile
-from scheduler import inspection, queries, world
+from scheduler import inspection, queries, reconciler, world
 from scheduler.engine.base import EngineFault
 from scheduler.lifecycle import State
 from scheduler.placement import Profile
@@ -96,6 +96,24 @@ def test_an_engine_that_does_not_list_images_is_a_good_node_all_the_same(sim: Si
     sim.engine.before_effect = refuse
     assert inspection.check_node("n1", sim.engine, sim.now)
     assert known("n1") == {DIGEST: MIB}, "what it said before"
+
+
+def test_what_the_loop_fetched_is_known_at_once(sim: Sim) -> None:
+    app = build.app(build.group(), digest=REGISTRY, replicas=1, placement={"require": ["node == n2"]})
+    reconciler.reconcile(app.id, sim.world)
+    assert known("n2") == {DIGEST: MIB, REGISTRY: MIB}
+
+
+def test_an_instance_starts_though_its_engine_does_not_list_what_it_fetched(sim: Sim) -> None:
+    def refuse(method: str) -> None:
+        if method == "image_sizes":
+            raise EngineFault("no space left on device")
+
+    sim.engines["n2"].before_effect = refuse
+    app = build.app(build.group(), digest=REGISTRY, replicas=1, placement={"require": ["node == n2"]})
+    reconciler.reconcile(app.id, sim.world)
+    assert Instance.objects.get(app=app).state == State.STARTED
+    assert not NodeImages.objects.filter(node__name="n2").exists()
 
 
 def test_the_second_instance_goes_where_the_first_one_brought_the_image(
