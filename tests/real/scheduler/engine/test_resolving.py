@@ -110,6 +110,7 @@ def test_a_pulled_digest_is_there_and_means_itself(shelf: Shelf) -> None:
     shelf.subject.engine.pull(digest)
     assert shelf.subject.api.inspect_image(digest)["Id"] == image
     assert shelf.subject.engine.resolve_image(digest).digest == digest
+    assert shelf.subject.engine.image_sizes()[digest] > 0
 
 
 def test_a_tag_that_the_registry_lacks_is_unknown(shelf: Shelf) -> None:
