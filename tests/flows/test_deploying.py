@@ -265,7 +265,7 @@ def test_an_orphan_is_removed_and_what_is_not_berths_is_left(
     orphan = engine.create_container(model["Image"], labels=labels, name=f"{model['Name'][1:]}9")["Id"]
     engine.start(orphan)
     wait_until(lambda: orphan not in app.containers(engine), "the orphan is gone", 30)
-    assert app.events("orphan.removed")
+    wait_until(lambda: app.events("orphan.removed"), "it is told", 10)
     assert engine.inspect_container(foreign["container"])["State"]["Running"]
     wait_until(lambda: app.serves_from(engine, 2), "2 are there and healthy", 20)
 
