@@ -304,11 +304,11 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
     settled = plan.idle and not plan.wait
     outcome.status(app, word, reason, settled=settled, explanation=explanation)
     outcome.progress(app, progress.steps(app), waits, explanation, now)
-    if plan.outcome:
-        outcome.end(app, plan.outcome, now)
     if app.deleting and not app.instances:
-        outcome.forget(app.id)
+        outcome.forget(app, plan.outcome, now)
         done.busy = False
+    elif plan.outcome:
+        outcome.end(app, plan.outcome, now)
     if done.room:
         done.room = False
         for waiting in sweeping.pending():

@@ -145,12 +145,17 @@ def _fall_back(app: AppState) -> bool:
     return True
 
 
-def forget(app_id: int) -> None:
-    """Delete an app whose last instance and key are gone; its history stays."""
+def forget(app: AppState, outcome: Outcome | None, now: datetime) -> None:
+    """Delete an app whose last instance and key are gone; its history stays.
+
+    The operation that asked for it ends in the same transaction: who has waited for its end may use the name again.
+    """
     with transaction.atomic():
-        row = App.objects.select_related("group").filter(id=app_id, deleting=True).first()
+        if outcome is not None:
+            end(app, outcome, now)
+        row = App.objects.select_related("group").filter(id=app.id, deleting=True).first()
         if row is None:
             return
-        App.objects.filter(id=app_id).update(release=None, last_good=None)
+        App.objects.filter(id=app.id).update(release=None, last_good=None)
         row.delete()
         record("app.removed", group=row.group, name=row.name)

@@ -11,6 +11,7 @@ from apps.events.models import Event
 from apps.groups.models import Group
 from apps.nodes.models import Node
 from apps.operations.models import Operation
+from apps.panel import live
 from scheduler import inspection, reconciler
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus, Process
@@ -112,6 +113,21 @@ def test_stop_start_restart_and_delete(sim, group):
     assert sim.engine.containers() == []
     sim.check_settled()
     assert last_operation().status == OperationStatus.SUCCEEDED
+
+
+def test_whoever_hears_that_an_app_was_deleted_may_use_its_name(sim, group, monkeypatch):
+    app = deployed(sim, group)
+    left: list[bool] = []
+
+    def hear(topics: tuple[str, ...]) -> None:
+        if Operation.objects.filter(kind="delete", status=OperationStatus.SUCCEEDED).exists():
+            left.append(App.objects.exists())
+
+    monkeypatch.setattr(live, "_announce", hear)
+    services.delete_app(None, app)
+    sim.converge()
+    assert left
+    assert not any(left)
 
 
 @pytest.mark.parametrize("harm", ["crash", "remove", "stop", "memory", "pause"])
