@@ -36,13 +36,15 @@ class Suite:
         return folder / f"{self.name}.xml"
 
 
-# One stage after another; in a stage the lanes run beside each other, one core each. No two lanes of a stage use the
-# machine's engine: whole Berths look at all that is on it.
+# One stage after another; in a stage the lanes run beside each other, one core each, and take about as long. No two
+# lanes of a stage use the machine's engine: whole Berths look at all that is on it.
 STAGES = (
     (
-        (Suite("web", "web, SQLite", ("tests/web",)),),
         (
             Suite("unit", "unit: no sockets", ("tests/unit",)),
+            Suite("web", "web, SQLite", ("tests/web",)),
+        ),
+        (
             Suite("postgres", "web, PostgreSQL", ("tests/web",), POSTGRES),
             Suite("real", "real engines, etcd and Redis", ("tests/real", "--ignore=tests/real/edge")),
         ),
