@@ -61,20 +61,11 @@ def decide(app: AppState, ready: int, now: datetime) -> Decision:
         waits = because("canary_edges", edges="etcd", weight=weight)
         return Decision(Canary(canary.release, canary.step, weight), instances, wait=waits)
     if canary.since is None:
-        behind = _behind(app, canary)
+        behind = app.behind(canary.revision)
         if behind:
             return Decision(canary, instances, wait=because("canary_edges", edges=behind, weight=weight))
         canary = replace(canary, since=now)
     return _hold(app, policy, canary, instances, now)
-
-
-def _behind(app: AppState, canary: Canary) -> str:
-    """Who has yet to apply its share of the traffic; empty when everyone has."""
-    if canary.revision is None:
-        return "etcd"
-    if not app.edges:
-        return "an edge to come back"
-    return ", ".join(edge.name for edge in app.edges if edge.applied < canary.revision)
 
 
 def _hold(app: AppState, policy: CanaryPolicy, canary: Canary, instances: int, now: datetime) -> Decision:

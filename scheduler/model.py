@@ -265,6 +265,11 @@ class Relocate(enum.StrEnum):
     REBALANCE = "rebalance"  # another node suits it better
     PREEMPTED = "preempted"  # what has a higher priority gets its room
 
+    @property
+    def code(self) -> str:
+        """That of the reason which is given for it."""
+        return {"drain": "node_drained", "rebalance": "rebalanced", "preempted": "displaced"}[self.value]
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -404,6 +409,17 @@ class AppState:
     canary: Canary | None = None
     promoted: int = 0  # the canary's step that somebody asked for
     measured: tuple[Figures, Figures] | None = None  # of the canary and of the stable release since then, if known
+
+    def behind(self, revision: int | None) -> str:
+        """Who has yet to apply what etcd says from `revision` on; empty when everyone has. None: etcd lacks it still.
+
+        No live edge at all is no consent either: a proxy may well serve on while its agent is away.
+        """
+        if revision is None:
+            return "etcd"
+        if not self.edges:
+            return "an edge to come back"
+        return ", ".join(edge.name for edge in self.edges if edge.applied < revision)
 
 
 @dataclass(frozen=True, slots=True)

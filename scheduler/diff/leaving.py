@@ -16,7 +16,7 @@ def leave(draft: Draft, instance: Instance) -> None:
     if instance.state is State.DRAINING:
         _leave_drain(draft, instance)
     elif instance.state is State.WITHDRAWN:
-        waiting_for = _behind(draft, instance)
+        waiting_for = draft.app.behind(instance.endpoint_revision)
         if waiting_for and not (instance.endpoint_revision and draft.overdue(instance.since, ACKNOWLEDGE)):
             draft.later(because("awaiting_edges", edges=waiting_for), ACKNOWLEDGE, instance.since)
         elif instance.process in (Process.RUNNING, Process.RESTARTING, Process.PAUSED):
@@ -38,19 +38,7 @@ def _leave_drain(draft: Draft, instance: Instance) -> None:
         draft.moves.append(Move(instance, State.WITHDRAWN, ended(instance)))
     elif draft.overdue(instance.since, drain):
         draft.moves.append(Move(instance, State.WITHDRAWN, because("drain_expired", seconds=drain)))
-    elif _behind(draft, instance) or any(probe.sessions for probe in instance.probes):
+    elif draft.app.behind(instance.endpoint_revision) or any(probe.sessions for probe in instance.probes):
         draft.later(because("awaiting_drain"), drain, instance.since)
     else:
         draft.moves.append(Move(instance, State.WITHDRAWN, because("drained")))
-
-
-def _behind(draft: Draft, instance: Instance) -> str:
-    """Who has yet to apply what etcd says of a leaving instance; empty when everyone has.
-
-    No live edge at all is no consent either: a proxy may well serve on while its agent is away.
-    """
-    if instance.endpoint_revision is None:
-        return "etcd"
-    if not draft.app.edges:
-        return "an edge to come back"
-    return ", ".join(edge.name for edge in draft.app.edges if edge.applied < instance.endpoint_revision)

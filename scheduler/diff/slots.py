@@ -75,5 +75,4 @@ def only_moves(draft: Draft, instance: Instance) -> bool:
 
 
 def why_elsewhere(instance: Instance) -> Reason:
-    codes = {Relocate.DRAIN: "node_drained", Relocate.REBALANCE: "rebalanced", Relocate.PREEMPTED: "displaced"}
-    return because(codes[instance.relocate or Relocate.DRAIN], node=instance.node)
+    return because((instance.relocate or Relocate.DRAIN).code, node=instance.node)

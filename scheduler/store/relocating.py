@@ -25,7 +25,6 @@ from scheduler.model import Relocate
 from scheduler.reasons import because
 from scheduler.store.cluster import STAYING
 
-REASONS = {Relocate.DRAIN: "node_drained", Relocate.REBALANCE: "rebalanced", Relocate.PREEMPTED: "displaced"}
 NONE = {"relocate": "", "relocate_by": "", "relocate_at": None, "relocate_for": None}
 
 
@@ -57,7 +56,7 @@ def mark(ids: Collection[int], why: Relocate, now: datetime, *, by: str = "", fo
         # so that the sweep finds it if the message that follows is lost
         App.objects.filter(id__in={row.app_id for row in rows}).update(settled=False)
         for row in rows:
-            reason = because(REASONS[why], node=row.node.name)
+            reason = because(why.code, node=row.node.name)
             about = {"slot": row.slot, "generation": row.generation, "node": row.node.name}
             announce("nodes")
             record("instance.relocating", app=row.app, group=row.group, reason=reason, **about)
