@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import josepy
 import requests
@@ -21,6 +22,7 @@ from josepy.jwk import JWKRSA
 PATIENCE = timedelta(seconds=90)  # for its checks, and again for the certificate
 ANSWER = 30  # seconds for any answer
 USER_AGENT = "Berth"
+NONCES = 5  # how often a request is made again whose nonce the authority no longer takes
 
 
 class AuthorityError(Exception):
@@ -36,6 +38,23 @@ class Ordered:
     pending: Sequence[messages.ChallengeBody]
 
 
+class _Network(client.ClientNetwork):
+    """The library's, which takes two refused nonces in a row for a refusal of the request.
+
+    To refuse one says nothing of the request: the authority gives a new one with it (RFC 8555, 6.5), and a busy one
+    that runs on many machines may refuse several.
+    """
+
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        for _ in range(NONCES):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super().post(*args, **kwargs)
+
+
 class Authority:
     """One authority and who we are to it. Every call raises `AuthorityError`."""
 
@@ -45,7 +64,7 @@ class Authority:
         self._url = directory
         self._key = account[0] if account else new_key(rsa.generate_private_key(65537, 2048))
         self._jwk = JWKRSA(key=serialization.load_pem_private_key(self._key, None))
-        self._net = client.ClientNetwork(self._jwk, user_agent=USER_AGENT, timeout=ANSWER)
+        self._net = _Network(self._jwk, user_agent=USER_AGENT, timeout=ANSWER)
         if ca_file:
             self._net.verify_ssl = ca_file  # type: ignore[assignment] # it is handed on to requests
         if account:

@@ -33,7 +33,7 @@ class Pebble:
 
 @contextlib.contextmanager
 def pebble(folder: Path, http_port: int) -> Iterator[Pebble]:
-    """One that asks for challenges at `http_port` of this machine, and refuses every twentieth request's nonce."""
+    """One that asks for challenges at `http_port` of this machine, and refuses a fifth of all nonces."""
     folder.mkdir()
     made = make("localhost", others=[x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
     (folder / "cert.pem").write_text(made.certificate)
@@ -53,7 +53,7 @@ def pebble(folder: Path, http_port: int) -> Iterator[Pebble]:
     server = ["pebble", "-config", str(folder / "pebble.json"), "-dnsserver", f"127.0.0.1:{dns}"]
     with (
         process(resolver, folder / "names.log"),
-        process(server, folder / "pebble.log", {"PEBBLE_VA_NOSLEEP": "1"}),
+        process(server, folder / "pebble.log", {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20"}),
     ):
         wait_until(lambda: listens(("127.0.0.1", names)), "the name server answers")
         wait_until(lambda: listens(("127.0.0.1", acme)), "Pebble answers")
