@@ -1,7 +1,8 @@
 """Requests that changes of an app cost: rolling deploys, scaling, rollbacks, faults in their midst, bad releases.
 
-    ./berth bench rolling [--deploys 100] [--scales 100] [--rollbacks 50] [--requests 1000000] [--bad 5] [--updates 3]
-                          [--parts plain,faults,never,crash,flap,update] [--quick]
+    ./berth bench rolling [--deploys 100] [--scales 100] [--rollbacks 50] [--surge 1] [--requests 1000000]
+                          [--bad 5] [--updates 3] [--parts plain,faults,never,crash,flap,update]
+                          [--quick]
 
 It starts a Berth of its own and removes it afterwards. An app of four instances, each of which ends at once when it is
 told to, is under load all the time: requests on fresh and on kept connections, requests that take two seconds, and
@@ -13,7 +14,8 @@ plain   so many deploys (another environment), scale-ups and scale-downs (4 and 
 faults  the same, and in the midst of each change one of: edge agent killed, HAProxy reloaded, worker, web, etcd killed
 never   deploys that never get healthy, until they are rolled back
 crash   deploys whose instances are healthy at first and die under load for good, until they are rolled back; what an
-        instance of that release answered, or held a websocket of, is `own` and not `failed`
+        instance of that release answered, or held a websocket of, is `own` and not `failed`. The app says that a new
+        instance has to serve for a while (`min_ready`) before an old one goes
 flap    the same with instances that their engine brings back each time
 update  24 instances, made anew by a deploy, over the bare engine's stop + create + start of the same, as many at a
         time; the median of the ratios of runs that take turns
@@ -50,19 +52,21 @@ SURGES = (6, 24)  # of the update of 24: as many as are made at a time, and all 
 CRASH_AFTER = "200"  # requests
 CLIENTS = {"fresh": 4, "kept": 4, "slow": 2, "sockets": 2, "lasting": 1}
 PROCESSES = 2
+UPDATE = {"max_surge": 1, "max_unavailable": 0, "drain": f"{DRAIN:.0f}s", "stop_timeout": "5s"}
 SPEC = {
     "port": 8080,
     "replicas": REPLICAS,
     "resources": {"cpu": 0.15, "memory": "48MiB"},
     "health": {"path": "/health", "interval": "1s", "timeout": "1s", "failures": 2, "grace": "5s"},
     "routes": [{"host": HOST}],
-    "update": {"max_surge": 1, "max_unavailable": 0, "drain": f"{DRAIN:.0f}s", "stop_timeout": "5s"},
+    "update": UPDATE,
 }
 BAD = {
     "never": {"BROKEN": "1"},
     "crash": {"CRASH_AFTER": CRASH_AFTER, "FOR_GOOD": "1"},
     "flap": {"CRASH_AFTER": CRASH_AFTER},
 }
+PROVING = "5s"  # longer than they take to be asked so often
 WARM = 2000  # requests before anything happens
 LISTED = 20  # kinds of failures at most
 
@@ -94,6 +98,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--deploys", type=int, default=100)
     parser.add_argument("--scales", type=int, default=100, help="up and down again, each")
     parser.add_argument("--rollbacks", type=int, default=50)
+    parser.add_argument("--surge", type=int, default=1, help="instances that a deploy may make beyond those wanted")
     parser.add_argument("--requests", type=int, default=1_000_000, help="at least, of plain and of faults")
     parser.add_argument("--bad", type=int, default=5, help="deploys of each kind that is rolled back")
     parser.add_argument("--updates", type=int, default=3, help="of 24 instances")
@@ -109,7 +114,7 @@ def arguments() -> argparse.Namespace:
 
 def under_load(api: Api, berth: Berth, tag: str, options: argparse.Namespace) -> None:
     app = App(api, GROUP, "rolling")
-    app.create(image=tag, **SPEC)
+    app.create(image=tag, **{**SPEC, "update": {**UPDATE, "max_surge": options.surge}})
     aside = App(api, GROUP, "aside")
     aside.create(image=tag, **{**SPEC, "replicas": 1, "routes": [{"host": "b.bench.localhost"}]})
     port = int(berth.env["BERTH_HTTP_PORT"])
@@ -121,6 +126,8 @@ def under_load(api: Api, berth: Berth, tag: str, options: argparse.Namespace) ->
         with load(port, HOST, [CLIENTS] * PROCESSES) as seen:
             changes(app, seen, options, Faults(berth, api, aside.path))
         report("faults", seen, app)
+    if BAD.keys() & set(options.parts):
+        app.end(app.begin("PATCH", "", {"update": {"min_ready": PROVING}}))
     for part, env in BAD.items():
         if part in options.parts:
             with load(port, HOST, [CLIENTS] * PROCESSES) as seen:
