@@ -301,6 +301,8 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
     waits = plan.wait[0].reason if plan.wait else None
     if explanation is not None:
         reason = waits = because("awaiting_placement", explanation=explanation["summary"])
+        if not app.pending:
+            done.retry(now)  # once more, for room that came before anyone could know that it is waited for
     settled = plan.idle and not plan.wait
     outcome.status(app, word, reason, settled=settled, explanation=explanation)
     outcome.progress(app, progress.steps(app), waits, explanation, now)

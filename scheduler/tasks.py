@@ -34,18 +34,21 @@ def wake_pending() -> None:
 
 
 @shared_task(name=SWEEP_UNSETTLED)
-def sweep_unsettled() -> None:
-    """Apps that wait for something, whose event may have got lost or whose runner died; those that etcd has lost."""
+def sweep_unsettled(everything: bool = False) -> None:
+    """Apps on their way, whose event may have got lost or whose runner died; those that etcd has lost.
+
+    What waits for nothing but room is looked at when there is some, and by the sweep of all apps; or with `everything`.
+    """
     runner.release_dead()
-    for app_id in sweeping.unsettled():
+    for app_id in sweeping.unsettled() if everything else sweeping.underway():
         wake.reconcile(app_id)
     completeness.check(the_world().etcd)
 
 
 @worker_ready.connect
 def take_over(**_: object) -> None:
-    """A worker that starts may be there because another one died."""
-    sweep_unsettled.delay()
+    """A worker that starts may be there because another one died, with all that it was to look at later."""
+    sweep_unsettled.delay(everything=True)
 
 
 @shared_task(name=SWEEP_NODES)

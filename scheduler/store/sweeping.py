@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from django.db.models import Exists, OuterRef, Q
+
 from apps.applications.models import App, Instance
 from apps.groups.models import Group
 from apps.nodes.models import Node
+from apps.operations.models import Operation
 from scheduler.lifecycle import State
+from scheduler.model import OperationStatus
 
 
 def unsettled() -> list[int]:
     """Apps whose last pass left something to do or to wait for."""
     return list(App.objects.filter(settled=False).values_list("id", flat=True))
+
+
+def underway() -> list[int]:
+    """The unsettled apps, but for those where nothing happens until there is room: that has events of its own."""
+    here = OuterRef("id")
+    moving = Instance.objects.filter(app=here, gone_at=None).exclude(state=State.HEALTHY)
+    begun = Operation.objects.filter(app=here, status=OperationStatus.PENDING)
+    resting = Q(explanation__isnull=False) & ~Exists(moving) & ~Exists(begun)
+    return list(App.objects.filter(settled=False).exclude(resting).values_list("id", flat=True))
 
 
 def everyone() -> list[int]:
