@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 from cloud.supervisor.specs import MANAGE, ROOT
 
 POSTGRES = "postgres"
+ENGINE, EDGE = "tests/real/scheduler/engine", "tests/real/edge"
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ STAGES = (
         (
             Suite("postgres", "web, PostgreSQL", ("tests/web",), POSTGRES),
             Suite("browser", "Chromium", ("tests/browser",)),
-            Suite("real", "real engines, etcd and Redis", ("tests/real", "--ignore=tests/real/edge")),
+            Suite("engine", "real engines", (ENGINE,)),
         ),
     ),
     (
         (Suite("flows", "whole Berth", ("tests/flows",)),),
         (
             Suite("unit", "unit: no sockets", ("tests/unit",)),
-            Suite("edge", "real HAProxy", ("tests/real/edge",)),
+            Suite("real", "real etcd, Redis and processes", ("tests/real", f"--ignore={ENGINE}", f"--ignore={EDGE}")),
+            Suite("edge", "real HAProxy", (EDGE,)),
         ),
     ),
 )
