@@ -6,6 +6,7 @@ then is either recorded or found again by name, and the next pass goes on from t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ from scheduler.world import World
 PARALLEL = 6  # engine calls at once; more gain nothing and starve other apps
 CLAIM_ATTEMPTS = 3
 PASSES = 50  # that make progress in one run, before others get their turn
+REST = 2.0  # times as long as a look took is waited for results before the next, while engines are at work
+LONGEST_REST = 1.0  # seconds
 RETRY = 2.0  # seconds, when an engine or etcd did not answer
 
 log = structlog.get_logger(__name__)
@@ -73,6 +76,7 @@ def one_pass(app_id: int, world: World) -> Pass:
     done = Pass()
     with _Calls(world) as calls:
         while True:
+            began = time.monotonic()
             app = _read(app_id, world)
             if app is None:
                 return done
@@ -91,7 +95,7 @@ def one_pass(app_id: int, world: World) -> Pass:
             _report(app, plan, explanation, world, done)
             if not calls.under_way:
                 break
-            calls.take_results(app, done)
+            calls.take_results(app, done, rest=min(REST * (time.monotonic() - began), LONGEST_REST))
     if done.unreached:
         done.retry(world.now())
     return done
@@ -208,8 +212,9 @@ class _Calls:
             wait(words, return_when=FIRST_COMPLETED)
             self._record(app, done)
 
-    def take_results(self, app: AppState, done: Pass) -> None:
-        """Wait until a call has ended, and record all that have."""
+    def take_results(self, app: AppState, done: Pass, rest: float) -> None:
+        """Wait until a call has ended, and for others as long as `rest` seconds; record all that have."""
+        wait(self._calls, rest)
         wait(self._calls, return_when=FIRST_COMPLETED)
         self._record(app, done)
 
