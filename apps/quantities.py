@@ -31,10 +31,11 @@ _UNITS = {
 }
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 
+_NONE = Decimal("Infinity")  # more than any amount
+
 
 def parse_cpu(value: object) -> int:
     """Thousandths of a core from a number of cores (`0.25`) or a string (`"250m"`, `"0.25"`)."""
-    wrong = ValueError(_("CPU is a number of cores such as 0.25, or thousandths such as “250m”."))
     if _is_number(value):
         cores = Decimal(str(value))
     elif isinstance(value, str) and (found := _CPU.fullmatch(value)):
@@ -42,35 +43,33 @@ def parse_cpu(value: object) -> int:
             return int(found[1])
         cores = Decimal(found[2])
     else:
-        raise wrong
+        cores = _NONE
     if abs(cores) > 10**9:
-        raise wrong
+        raise ValueError(_("CPU is a number of cores such as 0.25, or thousandths such as “250m”."))
     return int((cores * 1000).to_integral_value(ROUND_HALF_EVEN))
 
 
 def parse_bytes(value: object) -> int:
     """Bytes from a number of bytes or a string (`"64MiB"`, `"1.5GiB"`, `"500MB"`)."""
-    wrong = ValueError(_("This is a number of bytes, or an amount such as “64MiB” or “1GiB”."))
     if _is_number(value) and value == int(value) and abs(value) < 1 << 62:  # type: ignore[call-overload,operator]
         return int(value)  # type: ignore[call-overload]
     if isinstance(value, str) and (found := _BYTES.fullmatch(value)):
         size = int(Decimal(f"{found[1]}.{found[2] or 0}") * _UNITS[found[3] or ""])
         if size < 1 << 62:
             return size
-    raise wrong
+    raise ValueError(_("This is a number of bytes, or an amount such as “64MiB” or “1GiB”."))
 
 
 def parse_duration(value: object) -> float:
     """Seconds from a number of seconds or a string (`"500ms"`, `"2s"`, `"5m"`, `"1h"`)."""
-    wrong = ValueError(_("This is a number of seconds, or a time such as “500ms”, “2s” or “5m”."))
     if _is_number(value):
         seconds = Decimal(str(value))
     elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
         seconds = Decimal(found[1]) * _SECONDS[found[2]]
     else:
-        raise wrong
+        seconds = _NONE
     if abs(seconds) > 10**12:
-        raise wrong
+        raise ValueError(_("This is a number of seconds, or a time such as “500ms”, “2s” or “5m”."))
     return float(round(seconds, 3))
 
 

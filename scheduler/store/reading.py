@@ -247,11 +247,17 @@ def network_name(group: str) -> str:
 def launches(app: AppState) -> list[tuple[Instance, ContainerSpec]]:
     """The app's instances that wait for their containers, and what these are made of, environment decrypted."""
     rows = tables.Instance.objects.filter(app_id=app.id, state=State.ASSIGNED).select_related("release", "node")
-    return [(instance(row, ()), _container_spec(app, row)) for row in rows]
+    specs = _specs(rows)
+    return [(instance(row, ()), _container_spec(app, row, specs[row.release_id])) for row in rows]
 
 
-def _container_spec(app: AppState, row: tables.Instance) -> ContainerSpec:
-    spec = as_spec(row.release.spec, row.release.digest)
+def _specs(rows: Iterable[tables.Instance]) -> dict[int, Spec]:
+    """What each release of these instances is, by its id: most have one of a few."""
+    releases = {row.release_id: row.release for row in rows}
+    return {number: as_spec(release.spec, release.digest) for number, release in releases.items()}
+
+
+def _container_spec(app: AppState, row: tables.Instance, spec: Spec) -> ContainerSpec:
     network = network_name(app.group)
     return ContainerSpec(
         labels=Labels(
@@ -311,7 +317,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
         canary=_split(spec, app.canary_weight if tried else 0),
     )
     shown = (State.STARTED, State.HEALTHY, State.UNHEALTHY, State.DRAINING)
-    specs = {row.release_id: as_spec(row.release.spec, row.release.digest) for row in rows}
+    specs = _specs(rows)
     endpoints = [
         Endpoint(
             row.name,
