@@ -1,4 +1,4 @@
-"""A Docker Engine, and things on it that are none of Berth's business."""
+"""A Docker Engine, things on it that are none of Berth's business, and a Berth that a module's tests share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import docker
 import pytest
 
 from tests import dockerd
+from tests.flows.api import Api
+from tests.flows.app import GROUP
+from tests.flows.installation import Berth, installation
 from tests.images import build_image
 
 
@@ -17,6 +20,20 @@ def engine() -> Iterator[docker.APIClient]:
     """The engine that Berth will find."""
     with dockerd.engine() as url, docker.APIClient(base_url=url, version="auto", timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def berth(engine: docker.APIClient) -> Iterator[Berth]:
+    with installation() as made:
+        made.up()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def api(berth: Berth) -> Api:
+    made = Api.of(berth)
+    made("POST", "/groups", {"name": GROUP, "quota": {"cpu": 2, "memory": "1GiB", "disk": "8GiB", "instances": 40}})
+    return made
 
 
 @pytest.fixture

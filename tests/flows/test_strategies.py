@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
 
 from tests.flows.api import Api
-from tests.flows.installation import Berth, get, installation
+from tests.flows.app import GROUP, App
+from tests.flows.installation import Berth, get
 from tests.flows.load import load
-from tests.flows.test_deploying import GROUP, App
 from tests.services import wait_until
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def berth(engine: docker.APIClient) -> Iterator[Berth]:
-    with installation() as made:
-        made.up()
-        yield made
-
-
-@pytest.fixture(scope="module")
-def api(berth: Berth) -> Api:
-    made = Api.of(berth)
-    made("POST", "/groups", {"name": GROUP, "quota": {"cpu": 2, "memory": "1GiB", "disk": "8GiB", "instances": 40}})
-    return made
 
 
 def test_blue_green_moves_all_traffic_at_once_without_a_failed_request(

@@ -21,6 +21,7 @@ from scheduler.model import Resources
 from scheduler.store.cluster import KeptCluster
 from scheduler.traffic import here
 from scheduler.traffic.source import FakeSource
+from tests.web.seed import Seed, seed
 
 GIB = 1 << 30
 IMAGE, OTHER_IMAGE = "registry.test/web:1", "registry.test/web:2"
@@ -87,3 +88,8 @@ def engine(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
         capacity_instances=100,
     )
     return fake
+
+
+@pytest.fixture
+def berth() -> Seed:
+    return seed()

@@ -92,10 +92,15 @@ def _named() -> dict[str, list[str]]:
     return found
 
 
-def session_of(user: User) -> str:
+def browser(user: User) -> Client:
+    """One that the user is logged in with."""
     client = Client()
     client.force_login(user)
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+    return client
+
+
+def session_of(user: User) -> str:
+    return browser(user).cookies[settings.SESSION_COOKIE_NAME].value
 
 
 class Socket(ApplicationCommunicator):

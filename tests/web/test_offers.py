@@ -11,9 +11,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.models import User
-from tests.web.panel import address, arguments, routes, shows
-from tests.web.seed import Seed, seed
+from tests.web.panel import address, arguments, browser, routes, shows
+from tests.web.seed import Seed
 
 pytestmark = pytest.mark.django_db
 
@@ -55,17 +54,6 @@ class Offers(HTMLParser):
             self._form = ""
         elif tag == "fieldset" and self._disabled:
             self._disabled -= 1
-
-
-@pytest.fixture
-def berth() -> Seed:
-    return seed()
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def offered(client: Client, url: str) -> Offers | None:

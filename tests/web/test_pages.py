@@ -12,27 +12,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from apps.accounts.models import User
 from scheduler.lifecycle import State
-from tests.web.panel import address, arguments, is_live, of_a_group, routes, shows
-from tests.web.seed import HOSTILE, SECRET, Seed, make_app, make_instance, seed
+from tests.web.panel import address, arguments, browser, is_live, of_a_group, routes, shows
+from tests.web.seed import HOSTILE, SECRET, Seed, make_app, make_instance
 
 pytestmark = pytest.mark.django_db
 
 ROUTES = list(routes())
 OPEN = {"login", "logout", "set_language"}  # for everyone
 NOWHERE = {"group": "nowhere", "app": "nothing", "operation": "00000000-0000-0000-0000-000000000000", "token": 987654}
-
-
-@pytest.fixture
-def berth() -> Seed:
-    return seed()
-
-
-def client(user: User) -> Client:
-    found = Client()
-    found.force_login(user)
-    return found
 
 
 def named(route: URLPattern) -> str:
@@ -45,7 +33,7 @@ ACTIONS = [route for route in ROUTES if route.name not in OPEN and not shows(rou
 
 @pytest.mark.parametrize("route", PAGES, ids=named)
 def test_an_admin_sees_every_page(route: URLPattern, berth: Seed) -> None:
-    answer = client(berth.admin).get(address(route, arguments(berth)))
+    answer = browser(berth.admin).get(address(route, arguments(berth)))
     assert answer.status_code == 200
     assert "<main" in answer.text
 
@@ -60,7 +48,7 @@ def test_a_stranger_is_sent_to_the_login(route: URLPattern, berth: Seed) -> None
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if of_a_group(route)], ids=named)
 def test_to_an_outsider_what_is_there_is_as_absent_as_what_is_not(route: URLPattern, berth: Seed) -> None:
-    outsider = client(berth.outsider)
+    outsider = browser(berth.outsider)
     there, absent = address(route, arguments(berth)), address(route, {**arguments(berth), **NOWHERE})
     for ask in (outsider.get, outsider.post):
         answer = ask(there)
@@ -75,13 +63,13 @@ def test_to_an_outsider_what_is_there_is_as_absent_as_what_is_not(route: URLPatt
 )
 def test_pages_of_admins_are_forbidden_to_others(name: str, berth: Seed) -> None:
     route = next(route for route in ROUTES if route.name == name)
-    assert client(berth.owner).get(address(route, arguments(berth))).status_code == 403
-    assert client(berth.owner).post(address(route, arguments(berth))).status_code in (403, 405)
+    assert browser(berth.owner).get(address(route, arguments(berth))).status_code == 403
+    assert browser(berth.owner).post(address(route, arguments(berth))).status_code in (403, 405)
 
 
 @pytest.mark.parametrize("route", [r for r in ACTIONS if of_a_group(r) and r.name != "revoke-token"], ids=named)
 def test_a_viewer_changes_nothing(route: URLPattern, berth: Seed) -> None:
-    assert client(berth.viewer).post(address(route, arguments(berth))).status_code == 403
+    assert browser(berth.viewer).post(address(route, arguments(berth))).status_code == 403
 
 
 @pytest.mark.parametrize("route", ACTIONS, ids=named)
@@ -94,7 +82,7 @@ def test_a_change_needs_the_token_of_its_form(route: URLPattern, berth: Seed) ->
 @pytest.mark.parametrize("route", PAGES, ids=named)
 @pytest.mark.parametrize("app", ["web", "search"])
 def test_no_page_shows_a_secret_or_runs_what_a_user_wrote(route: URLPattern, app: str, berth: Seed) -> None:
-    text = client(berth.admin).get(address(route, {**arguments(berth), "app": app})).text
+    text = browser(berth.admin).get(address(route, {**arguments(berth), "app": app})).text
     assert SECRET not in text
     assert HOSTILE not in text
     assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", text), "inline script or style"
@@ -103,7 +91,7 @@ def test_no_page_shows_a_secret_or_runs_what_a_user_wrote(route: URLPattern, app
 
 @pytest.mark.parametrize("route", PAGES, ids=named)
 def test_every_page_is_titled_and_labels_its_controls(route: URLPattern, berth: Seed) -> None:
-    text = client(berth.admin).get(address(route, arguments(berth))).text
+    text = browser(berth.admin).get(address(route, arguments(berth))).text
     assert re.search(r"<title>\s*\S.* · Berth</title>", text)
     labelled = set(re.findall(r'<label[^>]* for="([^"]+)"', text))
     for control in re.findall(r"<(?:input|select|textarea)\b[^>]*>", text):
@@ -115,7 +103,7 @@ def test_every_page_is_titled_and_labels_its_controls(route: URLPattern, berth: 
 
 @pytest.mark.parametrize("route", [route for route in PAGES if is_live(route)], ids=named)
 def test_the_cost_of_a_page_does_not_grow_with_what_it_shows(route: URLPattern, berth: Seed) -> None:
-    known, reader = arguments(berth), client(berth.admin)
+    known, reader = arguments(berth), browser(berth.admin)
     url = address(route, known)
     reader.get(url)
     with CaptureQueriesContext(
@@ -139,7 +127,7 @@ def _more_of_everything(berth: Seed) -> None:
 
 
 def test_the_language_is_the_readers(berth: Seed) -> None:
-    reader = client(berth.admin)
+    reader = browser(berth.admin)
     assert "Needs attention" in reader.get("/").text
     answer = reader.post(reverse("set_language"), {"language": "zh-hans", "next": "/"})
     assert answer.status_code == 302

@@ -20,7 +20,7 @@ from apps.operations.models import Operation
 from scheduler import queries
 from scheduler.engine.base import ResolvedImage
 from scheduler.model import OperationStatus
-from tests.web.seed import PASSWORD, SECRET, Seed, seed
+from tests.web.seed import PASSWORD, SECRET, Seed
 
 pytestmark = pytest.mark.django_db
 
@@ -54,11 +54,6 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
         return ResolvedImage(DIGEST, None, 9000)
 
     monkeypatch.setattr(queries, "resolve_image", resolve)
-
-
-@pytest.fixture
-def berth() -> Seed:
-    return seed()
 
 
 @pytest.fixture

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.models import User
 from apps.certificates.models import Certificate
 from tests.certificates import make
-from tests.web.seed import Seed, seed
+from tests.web.panel import browser
+from tests.web.seed import Seed
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def berth() -> Seed:
-    return seed()
-
-
-def of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 NEW = reverse("new-certificate", args=["shop"])
@@ -31,7 +19,7 @@ UPLOAD = {"how": "upload", "name": "mine", "certificate": MADE.certificate, "key
 
 
 def test_a_developer_uploads_a_certificate_and_sees_what_it_says(berth: Seed) -> None:
-    client = of(berth.developer)
+    client = browser(berth.developer)
     answer = client.post(NEW, UPLOAD, follow=True)
     assert answer.redirect_chain[-1][0] == reverse("certificate", args=["shop", "mine"])
     assert "shop.example.test" in answer.text
@@ -40,7 +28,7 @@ def test_a_developer_uploads_a_certificate_and_sees_what_it_says(berth: Seed) ->
 
 
 def test_a_wrong_one_is_refused_at_its_field_and_the_key_does_not_come_back(berth: Seed) -> None:
-    answer = of(berth.developer).post(NEW, {**UPLOAD, "key": make("shop.example.test").key})
+    answer = browser(berth.developer).post(NEW, {**UPLOAD, "key": make("shop.example.test").key})
     assert answer.status_code == 422
     said = answer.text.partition('id="id_key_error"')[2].partition("</div></div>")[0]
     assert "not the key of the certificate" in said
@@ -49,7 +37,7 @@ def test_a_wrong_one_is_refused_at_its_field_and_the_key_does_not_come_back(bert
 
 
 def test_one_is_asked_for_the_hosts_that_the_group_has(berth: Seed) -> None:
-    client = of(berth.developer)
+    client = browser(berth.developer)
     assert "shop.example.test" in client.get(NEW).text
     wanted = {"how": "request", "name": "auto", "hosts": "shop.example.test\r\nelsewhere.test", "https_only": "on"}
     refused = client.post(NEW, wanted)
@@ -62,12 +50,12 @@ def test_one_is_asked_for_the_hosts_that_the_group_has(berth: Seed) -> None:
 
 def test_a_failure_is_shown_with_its_reason(berth: Seed) -> None:
     Certificate.objects.update(failure="shop.example.test: <b>404</b>", not_after=None)
-    text = of(berth.viewer).get(reverse("certificate", args=["shop", "shop"])).text
+    text = browser(berth.viewer).get(reverse("certificate", args=["shop", "shop"])).text
     assert "shop.example.test: &lt;b&gt;404&lt;/b&gt;" in text
 
 
 def test_buttons_change_delete_and_renew(berth: Seed) -> None:
-    client, found = of(berth.developer), berth.shop.certificates.get()
+    client, found = browser(berth.developer), berth.shop.certificates.get()
     before = found.due_at
     client.post(reverse("renew-certificate", args=["shop", "shop"]))
     client.post(reverse("https-only", args=["shop", "shop"]), {"https_only": "1"})
@@ -79,7 +67,7 @@ def test_buttons_change_delete_and_renew(berth: Seed) -> None:
 
 
 def test_an_uploaded_one_is_replaced_on_its_page(berth: Seed) -> None:
-    client = of(berth.developer)
+    client = browser(berth.developer)
     client.post(NEW, UPLOAD)
     where, successor = reverse("certificate", args=["shop", "mine"]), make("shop.example.test")
     refused = client.post(where, {"certificate": successor.certificate, "key": MADE.key})
@@ -90,7 +78,7 @@ def test_an_uploaded_one_is_replaced_on_its_page(berth: Seed) -> None:
 
 @pytest.mark.parametrize("name", ["renew-certificate", "https-only", "delete-certificate", "certificate"])
 def test_a_viewer_looks_and_changes_nothing(berth: Seed, name: str) -> None:
-    client = of(berth.viewer)
+    client = browser(berth.viewer)
     where = reverse(name, args=["shop", "shop"])
     assert client.post(where, {"https_only": "1"}).status_code == 403
     assert client.get(NEW).status_code == 403

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,27 +17,17 @@ from apps.events.services import record
 from apps.groups.models import Group, Membership
 from apps.nodes.models import Node
 from scheduler.placement.values import Taint
-from tests.web.seed import GIB, PASSWORD, Seed, seed
+from tests.web.panel import browser
+from tests.web.seed import GIB, PASSWORD, Seed
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def berth() -> Seed:
-    return seed()
-
-
-def of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 QUOTA = {"cpu": "4", "memory": "8GiB", "disk": "1TiB", "instances": "12"}
 
 
 def test_an_admin_makes_a_group_and_is_led_to_its_members(berth: Seed) -> None:
-    answer = of(berth.admin).post(reverse("new-group"), {"name": "media", **QUOTA})
+    answer = browser(berth.admin).post(reverse("new-group"), {"name": "media", **QUOTA})
     assert answer["Location"] == reverse("members", args=["media"])
     group = Group.objects.get(name="media")
     assert (group.quota_cpu, group.quota_memory, group.quota_disk) == (4000, 8 * GIB, 1024 * GIB)
@@ -56,7 +45,7 @@ def test_an_admin_makes_a_group_and_is_led_to_its_members(berth: Seed) -> None:
     ],
 )
 def test_a_wrong_group_is_refused_at_the_field(berth: Seed, wrong: dict[str, str], field: str, said: str) -> None:
-    answer = of(berth.admin).post(reverse("new-group"), {"name": "media", **QUOTA, **wrong})
+    answer = browser(berth.admin).post(reverse("new-group"), {"name": "media", **QUOTA, **wrong})
     assert answer.status_code == 422
     assert said in answer.text.partition(f'id="id_{field}_error"')[2].partition("</div></div>")[0]
     assert not Group.objects.filter(name__iexact="media").exists()
@@ -64,18 +53,18 @@ def test_a_wrong_group_is_refused_at_the_field(berth: Seed, wrong: dict[str, str
 
 def test_a_quota_cannot_go_below_what_is_reserved(berth: Seed) -> None:
     url = reverse("quota", args=["shop"])
-    shown = of(berth.admin).get(url).text
+    shown = browser(berth.admin).get(url).text
     assert 'value="3GiB"' in shown
-    answer = of(berth.admin).post(url, {**QUOTA, "cpu": "1"})
+    answer = browser(berth.admin).post(url, {**QUOTA, "cpu": "1"})
     assert answer.status_code == 422
     assert "More than this is reserved already" in answer.text
-    assert of(berth.admin).post(url, QUOTA).status_code == 302
+    assert browser(berth.admin).post(url, QUOTA).status_code == 302
     berth.shop.refresh_from_db()
     assert berth.shop.quota_cpu == 4000
 
 
 def test_an_owner_adds_changes_and_removes_members(berth: Seed) -> None:
-    lin, url = of(berth.owner), reverse("members", args=["shop"])
+    lin, url = browser(berth.owner), reverse("members", args=["shop"])
     lin.post(url, {"username": "otto", "role": "viewer"})
     lin.post(url, {"username": "otto", "role": "developer"})
     assert Membership.objects.get(group=berth.shop, user=berth.outsider).role == "developer"
@@ -84,7 +73,7 @@ def test_an_owner_adds_changes_and_removes_members(berth: Seed) -> None:
 
 
 def test_wrong_members_are_refused_and_the_last_owner_stays(berth: Seed) -> None:
-    lin, url = of(berth.owner), reverse("members", args=["shop"])
+    lin, url = browser(berth.owner), reverse("members", args=["shop"])
     assert "no active user" in lin.post(url, {"username": "nobody", "role": "viewer"}).text
     assert "at least one owner" in lin.post(url, {"username": "lin", "role": "viewer"}).text
     answer = lin.post(reverse("remove-member", args=["shop"]), {"username": "lin"}, follow=True)
@@ -93,14 +82,14 @@ def test_wrong_members_are_refused_and_the_last_owner_stays(berth: Seed) -> None
 
 def test_members_see_each_other_and_only_owners_change_them(berth: Seed) -> None:
     url = reverse("members", args=["shop"])
-    text = of(berth.viewer).get(url).text
+    text = browser(berth.viewer).get(url).text
     assert "maya" in text
     assert "Add a member" not in text
-    assert of(berth.developer).post(url, {"username": "otto", "role": "viewer"}).status_code == 403
+    assert browser(berth.developer).post(url, {"username": "otto", "role": "viewer"}).status_code == 403
 
 
 def test_a_group_with_apps_is_not_deleted_and_an_empty_one_is(berth: Seed) -> None:
-    admin = of(berth.admin)
+    admin = browser(berth.admin)
     assert "delete them first" in admin.post(reverse("delete-group", args=["shop"]), follow=True).text
     admin.post(reverse("new-group"), {"name": "media", **QUOTA})
     assert admin.post(reverse("delete-group", args=["media"]))["Location"] == reverse("groups")
@@ -109,16 +98,16 @@ def test_a_group_with_apps_is_not_deleted_and_an_empty_one_is(berth: Seed) -> No
 
 def test_empty_lists_say_what_to_do_next() -> None:
     admin, nobody = User.objects.create_superuser("root"), User.objects.create_user("nobody")
-    assert "Enrol a node for apps to run on" in of(admin).get(reverse("overview")).text
-    assert "A group is a team" in of(admin).get(reverse("groups")).text
-    assert "A node is a machine" in of(admin).get(reverse("nodes")).text
-    assert "You are in no group yet" in of(nobody).get(reverse("overview")).text
-    of(admin).post(reverse("new-group"), {"name": "media", **QUOTA})
-    assert "Deploy a container image" in of(admin).get(reverse("group", args=["media"])).text
+    assert "Enrol a node for apps to run on" in browser(admin).get(reverse("overview")).text
+    assert "A group is a team" in browser(admin).get(reverse("groups")).text
+    assert "A node is a machine" in browser(admin).get(reverse("nodes")).text
+    assert "You are in no group yet" in browser(nobody).get(reverse("overview")).text
+    browser(admin).post(reverse("new-group"), {"name": "media", **QUOTA})
+    assert "Deploy a container image" in browser(admin).get(reverse("group", args=["media"])).text
 
 
 def test_an_admin_enrols_labels_cordons_and_removes_a_node(berth: Seed) -> None:
-    admin = of(berth.admin)
+    admin = browser(berth.admin)
     new = {"name": "berth-5", "engine_url": "tcp://10.0.0.15:2375", "labels": "zone=c\r\n disk = ssd \r\n"}
     assert admin.post(reverse("enrol"), new)["Location"] == reverse("node", args=["berth-5"])
     node = Node.objects.get(name="berth-5")
@@ -150,22 +139,22 @@ def test_an_admin_enrols_labels_cordons_and_removes_a_node(berth: Seed) -> None:
 )
 def test_a_wrong_node_is_refused_at_the_field(berth: Seed, wrong: dict[str, str], field: str) -> None:
     new = {"name": "berth-5", "engine_url": "tcp://10.0.0.15:2375", "labels": "", **wrong}
-    answer = of(berth.admin).post(reverse("enrol"), new)
+    answer = browser(berth.admin).post(reverse("enrol"), new)
     assert answer.status_code == 422
     assert f'id="id_{field}_error"' in answer.text
 
 
 def test_nodes_are_for_admins(berth: Seed) -> None:
-    assert "shop/web" in of(berth.admin).get(reverse("node", args=["berth-1"])).text
+    assert "shop/web" in browser(berth.admin).get(reverse("node", args=["berth-1"])).text
     for url in (reverse("nodes"), reverse("node", args=["berth-1"])):
-        assert of(berth.owner).get(url).status_code == 403
-    overview = of(berth.owner).get(reverse("overview")).text
+        assert browser(berth.owner).get(url).status_code == 403
+    overview = browser(berth.owner).get(reverse("overview")).text
     assert "berth-1" not in overview
     assert reverse("nodes") not in overview
 
 
 def test_events_are_filtered_and_paged(berth: Seed) -> None:
-    admin, url = of(berth.admin), reverse("events")
+    admin, url = browser(berth.admin), reverse("events")
     assert "app web was created" in admin.get(url, {"group": "shop", "app": "web"}).text
     assert "app api was created" not in admin.get(url, {"group": "shop", "app": "web"}).text
     assert "berth-4 does not answer" in admin.get(url, {"node": "berth-4"}).text
@@ -182,16 +171,16 @@ def test_events_are_filtered_and_paged(berth: Seed) -> None:
 
 
 def test_events_of_other_groups_and_of_other_people_are_not_seen(berth: Seed) -> None:
-    text = of(berth.viewer).get(reverse("events")).text
+    text = browser(berth.viewer).get(reverse("events")).text
     assert "app web was created" in text
     assert "warehouse" not in text
     assert "ci-deploy" not in text
     assert "berth-4" not in text
-    assert "shop" not in of(berth.outsider).get(reverse("events")).text
+    assert "shop" not in browser(berth.outsider).get(reverse("events")).text
 
 
 def test_a_new_token_is_shown_once_and_works_until_it_is_revoked(berth: Seed) -> None:
-    maya, url = of(berth.developer), reverse("account")
+    maya, url = browser(berth.developer), reverse("account")
     made = maya.post(url, {"name": "ci", "days": "30"})
     assert made["Cache-Control"] == "no-store"
     secret = re.search(r'value="(berth_[^"]+)"', made.text)
@@ -206,7 +195,7 @@ def test_a_new_token_is_shown_once_and_works_until_it_is_revoked(berth: Seed) ->
 
 
 def test_a_password_is_changed_with_the_old_one(berth: Seed) -> None:
-    maya, url = of(berth.developer), reverse("password")
+    maya, url = browser(berth.developer), reverse("password")
     new: dict[str, Any] = {"new_password1": "noon-at-berth", "new_password2": "noon-at-berth"}
     assert maya.post(url, {"old_password": "wrong", **new}).status_code == 200
     assert maya.post(url, {"old_password": PASSWORD, **new})["Location"] == reverse("account")
@@ -214,23 +203,23 @@ def test_a_password_is_changed_with_the_old_one(berth: Seed) -> None:
 
 
 def test_an_admin_creates_and_deactivates_users(berth: Seed) -> None:
-    admin, url = of(berth.admin), reverse("users")
+    admin, url = browser(berth.admin), reverse("users")
     new = {"username": "ada", "email": "ada@example.com", "password": "a-long-enough-one"}
     assert admin.post(url, new).status_code == 302
     ada = User.objects.get(username="ada")
     assert not ada.is_admin
     assert "There is a user named" in admin.post(url, new).text
     assert "id_password_error" in admin.post(url, {**new, "username": "bob", "password": "short"}).text
-    browser = of(ada)
+    hers = browser(ada)
     admin.post(reverse("deactivate-user", args=[ada.pk]))
-    assert browser.get(reverse("overview")).status_code == 302
+    assert hers.get(reverse("overview")).status_code == 302
     admin.post(reverse("activate-user", args=[ada.pk]))
-    assert browser.get(reverse("overview")).status_code == 302
-    assert of(User.objects.get(pk=ada.pk)).get(reverse("overview")).status_code == 200
+    assert hers.get(reverse("overview")).status_code == 302
+    assert browser(User.objects.get(pk=ada.pk)).get(reverse("overview")).status_code == 200
     answer = admin.post(reverse("deactivate-user", args=[berth.admin.pk]), follow=True)
     assert "You cannot deactivate yourself." in answer.text
 
 
 def test_every_change_in_the_panel_names_who_made_it(berth: Seed) -> None:
-    of(berth.admin).post(reverse("new-group"), {"name": "media", **QUOTA})
+    browser(berth.admin).post(reverse("new-group"), {"name": "media", **QUOTA})
     assert Event.objects.filter(kind="group.created").latest("id").actor == berth.admin

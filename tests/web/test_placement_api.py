@@ -15,7 +15,6 @@ from scheduler.engine.fake import FakeEngine
 from tests.web.api import Api, problem
 from tests.web.conftest import GIB, IMAGE
 from tests.web.scheduler import build
-from tests.web.scheduler.test_cluster import assign
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +35,7 @@ def app(of: Group, name: str = "web", **spec: Any) -> App:
 
 def test_every_node_says_yes_or_no_with_figures_and_points(viewer: Api, group: Group) -> None:
     web = app(group, replicas=2, placement={"require": ["zone == a"]})
-    assign(web, "n2")
+    build.assign(web, "n2")
     Node.objects.filter(name="n3").update(cordoned=True)
     found = viewer.get(WHERE).json()
     assert (found["wanted"], found["missing"], found["fitting"], found["nodes_in_all"]) == (2, 1, 1, 3)
@@ -101,8 +100,8 @@ def test_it_is_about_what_is_wanted_now_and_the_groups_profile(
 def test_nothing_of_other_groups_is_told(viewer: Api, people: SimpleNamespace, group: Group, other: Group) -> None:
     app(group, placement={"anti_affinity": [{"app": "batch"}]})
     secret = app(other, "secret", placement={"anti_affinity": [{"app": "web"}]})
-    assign(app(other, "batch"), "n1")
-    assign(secret, "n2")
+    build.assign(app(other, "batch"), "n1")
+    build.assign(secret, "n2")
     response = viewer.get(WHERE)
     assert response.json()["fitting"] == 3
     assert b"other/" not in response.content
@@ -137,7 +136,7 @@ def reader(viewer: Api, people: SimpleNamespace) -> Client:
 
 def test_the_page_shows_verdicts_points_and_remedies(reader: Client, group: Group) -> None:
     web = app(group, placement={"require": ["zone == a"]})
-    assign(web, "n2")
+    build.assign(web, "n2")
     page = reader.get(PAGE).text
     assert "1 of 3 nodes would take one more instance" in page
     assert "needs zone == a, zone is b" in page

@@ -19,7 +19,6 @@ from scheduler.store import reading, running
 from tests.web.api import Api, problem
 from tests.web.conftest import IMAGE
 from tests.web.scheduler import build
-from tests.web.scheduler.test_cluster import assign
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +73,7 @@ def test_an_app_names_its_class_and_the_placement_knows_what_it_is_worth(admin: 
     assert developer.get("/groups/shop/apps/web").json()["spec"]["priority"] == "business"
     spec = reading.app_state(app.pk, (), {}).release.spec
     assert reading.request("shop", "web", spec, 1).priority == 100
-    assign(app, "n1")
+    build.assign(app, "n1")
     [one] = running.instances()
     assert (one.request.priority, one.protected) == (100, True)
     admin.put("/priorities/business", {"value": 50})
@@ -85,7 +84,7 @@ def test_an_app_names_its_class_and_the_placement_knows_what_it_is_worth(admin: 
 def test_an_app_without_a_class_is_worth_nothing_special(admin: Api, developer: Api) -> None:
     developer.post("/groups/shop/apps", {"name": "web", "image": IMAGE})
     app = App.objects.get()
-    assign(app, "n1")
+    build.assign(app, "n1")
     [one] = running.instances()
     assert (one.request.priority, one.protected) == (0, False)
 

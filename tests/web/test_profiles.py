@@ -23,7 +23,6 @@ from scheduler.store import reading, running
 from tests.web.api import Api, problem
 from tests.web.conftest import GIB, IMAGE
 from tests.web.scheduler import build
-from tests.web.scheduler.test_cluster import assign
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +43,7 @@ def run(group: Group, name: str, *nodes: str) -> App:
     """An app with an instance on each of these nodes."""
     app = build.app(group, name, replicas=len(nodes), placement=LOOSE)
     for slot, node in enumerate(nodes):
-        assign(app, node, slot)
+        build.assign(app, node, slot)
     return app
 
 

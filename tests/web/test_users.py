@@ -17,18 +17,12 @@ from apps.groups.models import Group, Membership
 from apps.panel import consumers
 from apps.panel.sockets import REFUSED
 from tests.web.api import Api, problem
-from tests.web.panel import close_connections, opened
+from tests.web.panel import browser, close_connections, opened
 from tests.web.seed import Seed, seed
 
 pytestmark = pytest.mark.django_db
 
 NEW = "another horse battery"
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def lets_in(client: Client) -> bool:
@@ -125,11 +119,6 @@ def test_the_last_owner_of_a_group_is_not_deleted(people: SimpleNamespace, group
     refused = problem(Api(people.admin).delete("/users/owner"))
     assert refused["code"] == "last_owner"
     assert "shop" in refused["detail"]
-
-
-@pytest.fixture
-def berth() -> Seed:
-    return seed()
 
 
 def test_the_page_of_a_user_does_all_of_this(berth: Seed) -> None:

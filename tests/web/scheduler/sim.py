@@ -31,6 +31,7 @@ from scheduler.world import World
 
 EDGE = "e1"
 DIGEST = "sha256:" + "1" * 64
+OTHER = "web@sha256:" + "2" * 64
 
 
 class Died(BaseException):

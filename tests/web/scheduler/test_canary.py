@@ -19,8 +19,7 @@ from scheduler.model import OperationStatus
 from scheduler.traffic.figures import Figures, Outcome
 from tests.web.effort import points
 from tests.web.scheduler import build
-from tests.web.scheduler.sim import Died, Sim, dying
-from tests.web.scheduler.test_reconciler import OTHER
+from tests.web.scheduler.sim import OTHER, Died, Sim, dying
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,17 +29,6 @@ STEPS = [{"weight": 5, "duration": "20s"}, {"weight": 50, "duration": "20s"}]
 def spec(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     policy = {"steps": list(steps) or STEPS, "requests": 10}
     return {"replicas": 2, "update": {"strategy": "canary", "keep": "30s", "canary": policy, **more}}
-
-
-@pytest.fixture
-def sim() -> Sim:
-    build.node()
-    return Sim()
-
-
-@pytest.fixture
-def group() -> Group:
-    return build.group()
 
 
 @pytest.fixture

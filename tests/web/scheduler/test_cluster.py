@@ -10,23 +10,21 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.applications.models import App, Instance
+from apps.applications.models import Instance
 from apps.nodes import services
 from apps.nodes.models import Node
 from scheduler import placement
-from scheduler.diff import Create, Move
+from scheduler.diff import Move
 from scheduler.engine.base import EngineInfo
 from scheduler.lifecycle import State
-from scheduler.model import AppState, PlacementRules, Resources
+from scheduler.model import PlacementRules, Resources
 from scheduler.placement import SPREAD, Request, Taint
 from scheduler.reasons import because
-from scheduler.store import committing, reading, recording
+from scheduler.store import committing, recording
 from scheduler.store.cluster import STAYING, KeptCluster, _node
 from tests.web.scheduler import build
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-CLAIM = Resources(cpu=1000, memory=64 << 20, instances=1)
 
 
 @pytest.fixture
@@ -39,20 +37,7 @@ def kept() -> KeptCluster:
 
 
 def wanted(count: int = 1, **rules: tuple[str, ...]) -> Request:
-    return Request("team/web", "team", CLAIM, count, PlacementRules(**rules))
-
-
-def state(app: App) -> AppState:
-    found = reading.app_state(app.id, (), {})
-    assert found is not None
-    return found
-
-
-def assign(app: App, node: str, slot: int = 0) -> Instance:
-    at = state(app)
-    create = Create(slot, at.next_generation, 0, because("slot_empty", slot=slot))
-    committing.assignments(at, [committing.Assignment(create, node)], CLAIM, timezone.now())
-    return Instance.objects.get(app=app, generation=create.generation)
+    return Request("team/web", "team", build.CLAIM, count, PlacementRules(**rules))
 
 
 def as_read_afresh() -> dict[str, placement.Node]:
@@ -77,7 +62,7 @@ def test_a_claim_of_another_process_is_seen(kept):
     assert kept.place(wanted(), SPREAD).nodes == ("n1",)
     app = build.app(build.group())
     for slot, node in enumerate(("n1", "n1", "n3")):
-        assign(app, node, slot)
+        build.assign(app, node, slot)
     assert kept.place(wanted(), SPREAD).nodes == ("n2",)
 
 
@@ -118,21 +103,23 @@ def test_every_change_of_a_node_is_seen(kept, change):
 @pytest.mark.parametrize("to", [State.DRAINING, State.WITHDRAWN])
 def test_an_instance_on_its_way_out_counts_no_more_but_keeps_its_room(kept, to):
     app = build.app(build.group())
-    row = assign(app, "n2")
+    row = build.assign(app, "n2")
     assert picture(kept)["n2"].apps == {"team/web": 1}
     Instance.objects.update(state=State.HEALTHY)
     Node.objects.update(changed_at=timezone.now() - timedelta(hours=1))
-    committing.moves(state(app), [Move(state(app).instances[0], to, because("superseded", release=1))], timezone.now())
+    committing.moves(
+        build.state(app), [Move(build.state(app).instances[0], to, because("superseded", release=1))], timezone.now()
+    )
     seen = picture(kept)
     assert seen == as_read_afresh()
-    assert (dict(seen["n2"].apps), seen["n2"].reserved) == ({}, CLAIM)
+    assert (dict(seen["n2"].apps), seen["n2"].reserved) == ({}, build.CLAIM)
     recording.gone(row.id, timezone.now())
     assert picture(kept)["n2"].reserved == Resources()
 
 
 def test_a_start_that_failed_counts_no_more(kept):
     app = build.app(build.group())
-    row = assign(app, "n2")
+    row = build.assign(app, "n2")
     picture(kept)
     Node.objects.update(changed_at=timezone.now() - timedelta(hours=1))
     recording.start_failed(row.id, because("start_failed", error="no"), timezone.now(), failed=True)

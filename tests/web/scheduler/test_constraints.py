@@ -14,7 +14,6 @@ from scheduler.store import reading
 from scheduler.store.cluster import KeptCluster
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Sim
-from tests.web.scheduler.test_cluster import assign, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,10 +58,10 @@ def test_apps_apart_are_placed_apart_whichever_comes_first():
         build.node(name)
     team = build.group()
     web, batch = build.app(team, "web", placement=apart("batch")), build.app(team, "batch")
-    assign(web, "n1")
+    build.assign(web, "n1")
     assert set(KeptCluster().place(request(batch, 4), SPREAD).nodes) == {"n2"}
     Instance.objects.all().delete()
-    assign(batch, "n1")
+    build.assign(batch, "n1")
     assert set(KeptCluster().place(request(web, 4), SPREAD).nodes) == {"n2"}
 
 
@@ -74,7 +73,7 @@ def test_apps_together_wait_for_the_one_that_they_want_to_be_with():
     refused = KeptCluster().place(request(web), SPREAD)
     assert refused.nodes == ()
     assert "team/db" in refused.explanation.summary()
-    assign(build.app(team, "db"), "n2")
+    build.assign(build.app(team, "db"), "n2")
     assert KeptCluster().place(request(web), SPREAD).nodes == ("n2",)
 
 
@@ -86,7 +85,7 @@ def test_an_app_that_waits_for_another_is_looked_at_when_that_is_placed(monkeypa
     App.objects.filter(pk__in=[web.pk, stranger.pk, db.pk]).update(settled=False, explanation={"summary": "waits"})
     woken: list[int] = []
     monkeypatch.setattr(wake, "reconcile", woken.append)
-    assign(db, "n1")
+    build.assign(db, "n1")
     assert woken == [web.pk]
 
 
@@ -110,15 +109,17 @@ def test_an_instance_is_replaced_where_it_runs_unless_it_failed_there():
         build.node(name)
     app = build.app(build.group(), replicas=2)
     for slot, node in enumerate(("n2", "n3")):
-        assign(app, node, slot)
-    asked = reading.replacing(state(app), [0])
+        build.assign(app, node, slot)
+    asked = reading.replacing(build.state(app), [0])
     assert (asked.count, asked.stay, asked.avoid) == (1, {"n2"}, frozenset())
-    assert KeptCluster().place(reading.replacing(state(app), [0]), SPREAD).nodes == ("n1",), "spreading weighs more"
+    assert KeptCluster().place(reading.replacing(build.state(app), [0]), SPREAD).nodes == ("n1",), (
+        "spreading weighs more"
+    )
     Instance.objects.filter(slot=0).update(failed=True, state=State.WITHDRAWN)
-    asked = reading.replacing(state(app), [0, 1])
+    asked = reading.replacing(build.state(app), [0, 1])
     assert (asked.stay, asked.avoid) == ({"n3"}, {"n2"})
     Node.objects.filter(name="n1").update(cordoned=True)
-    assert KeptCluster().place(reading.replacing(state(app), [0]), SPREAD).nodes == ("n3",), "even beside another"
+    assert KeptCluster().place(reading.replacing(build.state(app), [0]), SPREAD).nodes == ("n3",), "even beside another"
 
 
 def test_a_dry_run_places_by_the_constraints(monkeypatch: pytest.MonkeyPatch):

@@ -20,12 +20,6 @@ SENTENCE = "out of memory: limit 64 MiB"
 
 
 @pytest.fixture
-def sim() -> Sim:
-    build.node()
-    return Sim()
-
-
-@pytest.fixture
 def admin() -> User:
     return User.objects.create_superuser("admin")
 

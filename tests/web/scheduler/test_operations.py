@@ -30,17 +30,6 @@ TOO_LARGE = {"cpu": 1, "memory": "32GiB"}
 
 
 @pytest.fixture
-def sim() -> Sim:
-    build.node()
-    return Sim()
-
-
-@pytest.fixture
-def group() -> Group:
-    return build.group()
-
-
-@pytest.fixture
 def admin() -> User:
     return User.objects.create_superuser("admin")
 

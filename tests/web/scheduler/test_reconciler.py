@@ -17,22 +17,9 @@ from scheduler.lifecycle import State
 from scheduler.model import OperationStatus, Process
 from tests.web.effort import points
 from tests.web.scheduler import build
-from tests.web.scheduler.sim import DIGEST, Died, Sim, dying
+from tests.web.scheduler.sim import DIGEST, OTHER, Died, Sim, dying
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-OTHER = "web@sha256:" + "2" * 64
-
-
-@pytest.fixture
-def sim() -> Sim:
-    build.node()
-    return Sim()
-
-
-@pytest.fixture
-def group() -> Group:
-    return build.group()
 
 
 def deployed(sim: Sim, group: Group, **spec) -> App:
@@ -42,19 +29,11 @@ def deployed(sim: Sim, group: Group, **spec) -> App:
     return App.objects.get(pk=app.pk)
 
 
-def last_operation() -> Operation:
-    return Operation.objects.order_by("-created_at").first()
-
-
-def running(app: App) -> list[Instance]:
-    return list(Instance.objects.filter(app=app, gone_at=None).order_by("slot"))
-
-
 def test_a_new_app_is_placed_started_found_healthy_and_its_operation_succeeds(sim, group):
     app = deployed(sim, group, replicas=3)
     assert app.status == "healthy"
     assert app.last_good_id == app.release_id
-    operation = last_operation()
+    operation = build.last_operation()
     assert operation.status == OperationStatus.SUCCEEDED
     assert [(s["name"], s["status"], s["done"]) for s in operation.steps] == [
         ("place", "done", 3), ("start", "done", 3), ("health", "done", 3), ("retire", "done", 1),
@@ -76,30 +55,30 @@ def test_an_update_replaces_every_instance_and_never_leaves_fewer_serving(sim, g
         sim.pass_time(1)
         assert len(sim.routed(app)) >= 3
     sim.check_settled()
-    assert {i.release.number for i in running(app)} == {2}
-    assert last_operation().status == OperationStatus.SUCCEEDED
+    assert {i.release.number for i in build.running(app)} == {2}
+    assert build.last_operation().status == OperationStatus.SUCCEEDED
 
 
 def test_scaling_and_routes_need_no_new_container(sim, group):
     app = deployed(sim, group, replicas=2)
-    before = {i.container for i in running(app)}
+    before = {i.container for i in build.running(app)}
     build.deploy(app, replicas=3, routes=[{"host": "web.example.test"}])
     sim.converge()
     sim.check_settled()
-    assert before < {i.container for i in running(app)}
+    assert before < {i.container for i in build.running(app)}
     build.deploy(app, replicas=1)
     sim.converge()
     sim.check_settled()
-    assert {i.container for i in running(app)} < before
+    assert {i.container for i in build.running(app)} < before
 
 
 def test_stop_start_restart_and_delete(sim, group):
     app = deployed(sim, group, replicas=2)
-    first = {i.container for i in running(app)}
+    first = {i.container for i in build.running(app)}
     services.restart(None, app)
     sim.converge()
     sim.check_settled()
-    assert not first & {i.container for i in running(app)}
+    assert not first & {i.container for i in build.running(app)}
     services.stop(None, app)
     sim.converge()
     sim.check_settled()
@@ -112,7 +91,7 @@ def test_stop_start_restart_and_delete(sim, group):
     assert not App.objects.exists()
     assert sim.engine.containers() == []
     sim.check_settled()
-    assert last_operation().status == OperationStatus.SUCCEEDED
+    assert build.last_operation().status == OperationStatus.SUCCEEDED
 
 
 def test_whoever_hears_that_an_app_was_deleted_may_use_its_name(sim, group, monkeypatch):
@@ -133,7 +112,7 @@ def test_whoever_hears_that_an_app_was_deleted_may_use_its_name(sim, group, monk
 @pytest.mark.parametrize("harm", ["crash", "remove", "stop", "memory", "pause"])
 def test_what_happens_to_a_container_behind_berths_back_is_put_right_and_told(sim, group, harm):
     app = deployed(sim, group, replicas=2)
-    victim = running(app)[0].container
+    victim = build.running(app)[0].container
     if harm == "crash":
         sim.engine.crash(victim, 1, for_good=True)
     elif harm == "remove":
@@ -147,7 +126,7 @@ def test_what_happens_to_a_container_behind_berths_back_is_put_right_and_told(si
     Event.objects.all().delete()
     sim.converge()
     sim.check_settled()
-    assert victim not in {i.container for i in running(app)}
+    assert victim not in {i.container for i in build.running(app)}
     told = {(e.kind, e.reason["code"]) for e in Event.objects.exclude(reason=None)}
     expected = {"crash": "exited", "stop": "exited", "remove": "missing"}.get(harm, "drifted")
     assert expected in {code for _, code in told}
@@ -155,17 +134,17 @@ def test_what_happens_to_a_container_behind_berths_back_is_put_right_and_told(si
 
 def test_a_process_that_the_engine_brings_back_is_left_alone(sim, group):
     app = deployed(sim, group, replicas=2)
-    before = {i.container for i in running(app)}
-    sim.engine.crash(running(app)[0].container, 1)
+    before = {i.container for i in build.running(app)}
+    sim.engine.crash(build.running(app)[0].container, 1)
     sim.converge()
     sim.check_settled()
-    assert {i.container for i in running(app)} == before
-    assert running(app)[0].restarts == 1
+    assert {i.container for i in build.running(app)} == before
+    assert build.running(app)[0].restarts == 1
 
 
 def test_an_instance_that_answers_500_is_replaced_past_its_threshold(sim, group):
     app = deployed(sim, group, replicas=2)
-    victim = running(app)[0]
+    victim = build.running(app)[0]
     sim.sick.add(victim.address)
     sim.round()
     sim.round()
@@ -178,7 +157,7 @@ def test_an_instance_that_answers_500_is_replaced_past_its_threshold(sim, group)
 
 def test_an_update_that_never_gets_healthy_goes_back_by_itself_while_the_old_release_serves(sim, group):
     app = deployed(sim, group, replicas=2)
-    before = {i.container for i in running(app)}
+    before = {i.container for i in build.running(app)}
     sim.engine.images.add(OTHER)
     sim.sick_digests.add(OTHER)
     build.deploy(app, replicas=2, digest=OTHER)
@@ -188,11 +167,11 @@ def test_an_update_that_never_gets_healthy_goes_back_by_itself_while_the_old_rel
         assert len(sim.routed(app)) == 2
     sim.converge()
     sim.check_settled()
-    operation = last_operation()
+    operation = build.last_operation()
     assert operation.status == OperationStatus.ROLLED_BACK
     assert operation.error["step"] == "health"
     assert operation.error["probes"] == {"e1": "L7STS/500"}
-    assert {i.container for i in running(app)} == before
+    assert {i.container for i in build.running(app)} == before
     assert App.objects.get().release.made_from == 1
 
 
@@ -200,11 +179,11 @@ def test_a_first_release_that_never_gets_healthy_fails_with_its_last_words(sim, 
     sim.sick_digests.add(DIGEST)
     app = build.app(group)
     sim.round()
-    sim.engine.print_line(running(app)[0].container, "cannot reach the database")
+    sim.engine.print_line(build.running(app)[0].container, "cannot reach the database")
     for _ in range(50):
         sim.round()
         sim.pass_time(2)
-    operation = last_operation()
+    operation = build.last_operation()
     assert operation.status == OperationStatus.FAILED
     assert operation.error["reason"]["code"] == "kept_failing"
     assert App.objects.get(pk=app.pk).status == "failing"
@@ -218,7 +197,7 @@ def test_an_image_that_cannot_be_pulled_fails_the_operation_and_names_the_step(s
     build.deploy(app, digest=OTHER)
     sim.converge()
     sim.check_settled()
-    operation = last_operation()
+    operation = build.last_operation()
     assert (operation.status, operation.error["step"]) == (OperationStatus.ROLLED_BACK, "start")
 
 
@@ -229,7 +208,7 @@ def test_an_app_that_fits_nowhere_says_why_and_goes_on_when_room_appears(sim, gr
     pending = App.objects.get(pk=second.pk)
     assert pending.status_reason["code"] == "awaiting_placement"
     assert "cpu" in str(pending.explanation).lower()
-    assert last_operation().status == OperationStatus.RUNNING
+    assert build.last_operation().status == OperationStatus.RUNNING
     services.scale(None, first, 1)
     sim.converge()
     sim.check_settled()
@@ -260,7 +239,7 @@ def test_an_address_that_something_else_has_costs_another_address_and_no_failure
     sim.take_address(group, host=2)
     app = deployed(sim, group)
     assert Instance.objects.filter(app=app, failed=True).count() == 0
-    assert not running(app)[0].address.endswith(".0.2")
+    assert not build.running(app)[0].address.endswith(".0.2")
 
 
 def test_a_subnet_that_something_else_has_is_given_up_for_another(sim, group):
@@ -273,7 +252,7 @@ def test_a_subnet_that_something_else_has_is_given_up_for_another(sim, group):
 
 def test_with_the_engine_away_nothing_is_given_up(sim, group):
     app = deployed(sim, group, replicas=2)
-    before = {i.container for i in running(app)}
+    before = {i.container for i in build.running(app)}
     sim.engine.kill_engine()
     sim.edge_alive = False
     for _ in range(20):
@@ -284,16 +263,16 @@ def test_with_the_engine_away_nothing_is_given_up(sim, group):
     sim.edge_alive = True
     sim.converge()
     sim.check_settled()
-    assert {i.container for i in running(app)} == before
+    assert {i.container for i in build.running(app)} == before
 
 
 def test_a_wiped_etcd_is_written_anew_and_no_container_is_touched(sim, group):
     app = deployed(sim, group, replicas=2)
-    before = {i.container for i in running(app)}
+    before = {i.container for i in build.running(app)}
     sim.etcd.wipe()
     sim.converge()
     sim.check_settled()
-    assert {i.container for i in running(app)} == before
+    assert {i.container for i in build.running(app)} == before
 
 
 def test_with_etcd_away_no_instance_is_stopped(sim, group):
@@ -319,7 +298,7 @@ def test_a_newer_change_takes_over_from_one_that_is_under_way(sim, group):
     sim.check_settled()
     first.refresh_from_db()
     assert first.status == OperationStatus.SUPERSEDED
-    assert {i.release.number for i in running(app)} == {3}
+    assert {i.release.number for i in build.running(app)} == {3}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -339,8 +318,8 @@ def test_dying_at_any_engine_call_of_a_deploy_leaves_no_orphan_and_no_duplicate(
     App.objects.update(runner="", runner_until=None)  # its lease is over
     sim.converge()
     sim.check_settled()
-    assert {i.release.number for i in running(app)} == {2}
-    assert last_operation().status == OperationStatus.SUCCEEDED
+    assert {i.release.number for i in build.running(app)} == {2}
+    assert build.last_operation().status == OperationStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("at", points(range(1, 40)))
@@ -371,7 +350,7 @@ def test_dying_at_any_commit_of_a_deploy_leaves_no_orphan_and_no_duplicate(sim, 
     App.objects.update(runner="", runner_until=None)
     sim.converge()
     sim.check_settled()
-    assert {i.release.number for i in running(app)} == {2}
+    assert {i.release.number for i in build.running(app)} == {2}
 
 
 def test_a_recreated_app_never_has_two_instances_at_once(sim, group):
@@ -382,7 +361,7 @@ def test_a_recreated_app_never_has_two_instances_at_once(sim, group):
         sim.pass_time(1)
         assert len(sim.engine.containers()) <= 1
     sim.check_settled()
-    assert {i.release.number for i in running(app)} == {2}
+    assert {i.release.number for i in build.running(app)} == {2}
 
 
 def test_blue_green_moves_the_traffic_at_once_and_back_at_once(sim, group):
@@ -398,8 +377,8 @@ def test_blue_green_moves_the_traffic_at_once_and_back_at_once(sim, group):
         assert now == blue or not now & blue
     green = sim.routed(app)
     assert not green & blue
-    assert last_operation().status == OperationStatus.SUCCEEDED
-    assert len(running(app)) == 4
+    assert build.last_operation().status == OperationStatus.SUCCEEDED
+    assert len(build.running(app)) == 4
     made = [method for method, _ in sim.engine.history].count("create")
     services.rollback(None, App.objects.get(pk=app.pk), 1)
     sim.round()
@@ -421,4 +400,4 @@ def test_a_blue_green_release_that_never_gets_healthy_gets_no_request(sim, group
         sim.round()
         sim.pass_time(1)
         assert sim.routed(app) == blue
-    assert last_operation().status == OperationStatus.ROLLED_BACK
+    assert build.last_operation().status == OperationStatus.ROLLED_BACK

@@ -18,7 +18,6 @@ from scheduler.store import relocating
 from tests.web.effort import points
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Died, Sim, dying
-from tests.web.scheduler.test_reconciler import last_operation, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,11 +41,6 @@ def sim() -> Sim:
     return cloud(*NAMES)
 
 
-@pytest.fixture
-def group() -> Group:
-    return build.group()
-
-
 def deployed(sim: Sim, group: Group, name: str = "web", **spec) -> App:
     app = build.app(group, name, **spec)
     sim.converge(40)  # what waits for room never settles
@@ -62,7 +56,7 @@ def on(name: str, **wanted) -> list[Instance]:
 
 
 def places(app: App) -> list[str]:
-    return sorted(one.node.name for one in running(app))
+    return sorted(one.node.name for one in build.running(app))
 
 
 def serving_throughout(sim: Sim, app: App, least: int, rounds: int = 20) -> None:
@@ -169,7 +163,7 @@ def test_an_update_and_a_drain_at_once_end_well(sim, group):
     nodes.drain(None, node("n2"))
     serving_throughout(sim, app, 3, rounds=30)
     sim.check_settled()
-    assert last_operation().status == OperationStatus.SUCCEEDED
+    assert build.last_operation().status == OperationStatus.SUCCEEDED
     assert on("n2") == []
 
 
@@ -409,7 +403,7 @@ def test_two_that_want_room_take_different_instances(group, classes):
 
 def test_an_instance_is_taken_once(sim, group):
     app = deployed(sim, group, replicas=3)
-    ids = [one.id for one in running(app)]
+    ids = [one.id for one in build.running(app)]
     assert relocating.displace(app.id, "n1", ids[:2], sim.now)
     assert not relocating.displace(app.id, "n1", ids[1:], sim.now)
     assert list(Instance.objects.filter(relocate="").values_list("id", flat=True)) == ids[2:]
@@ -432,7 +426,7 @@ def test_room_that_is_needed_no_longer_is_not_made(group, classes):
 def test_an_instance_that_should_make_room_and_is_the_last_now_stays(group, classes):
     sim = cloud("n1", cpu=2000)
     batch = deployed(sim, group, "batch", replicas=2, resources=CORE)
-    other, victim = running(batch)
+    other, victim = build.running(batch)
     sim.sick.add(other.address)
     sim.edge_looks()
     sim.round()
