@@ -33,12 +33,16 @@ log = structlog.get_logger(__name__)
 
 
 def publish(etcd: Store) -> None:
-    """Make the edges have what the database says. What fails is done by the next sweep."""
+    """Make the edges have what the database says, and keep which of it they refuse. The next sweep does what fails."""
     sealer = Sealer(settings.BERTH.edge_keys)
     if not sealer:
         return  # this Berth was never set up to serve any
     try:
-        tls.publish(etcd, sealer, store.published())
+        revision = tls.publish(etcd, sealer, store.published())
+        edges = discovery.read_edges(etcd)
+        # what an edge says that has not applied it all yet may be about an earlier certificate
+        current = {edge.name for edge in edges if edge.applied >= revision}
+        store.keep_refusals(discovery.read_refusals(etcd), current, {edge.name for edge in edges} - current)
     except EtcdError as error:
         log.warning("certificates_not_published", error=str(error))
 

@@ -7,6 +7,7 @@
     /berth/edges/live/<edge>/presence               JSON {"since", "pid"}     leased, written by the edge
     /berth/edges/live/<edge>/applied                a revision and its epoch  written by the edge
     /berth/edges/reports/<group>/<app>/<edge>       JSON, see `Report`        written by the edge, on change
+    /berth/edges/reports/_certificates/<group>.<name>/<edge>  likewise        while the edge refuses a certificate
 
 Group and app names follow a strict grammar, so a key needs no escaping. The keys below `apps` carry no lease: with
 the control plane gone the edges serve on from what is there. The reports lie apart from the live edges, by app first,
@@ -43,6 +44,7 @@ EPOCH = "apps/_epoch"
 EDGE_NEWS = "edges/"  # all that edges write
 EDGES = "edges/live/"
 REPORTS = "edges/reports/"
+CERTIFICATES = "_certificates"  # stands for a group in reports on certificates: no group has an underscore
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +227,19 @@ def read_all_reports(etcd: Store, edges: Collection[Edge]) -> dict[tuple[str, st
     reports: dict[tuple[str, str], dict[str, Report]] = {}
     for key, text in etcd.read(REPORTS).values.items():
         group, app, edge = key.removeprefix(REPORTS).split("/")
-        if edge in names:
+        if edge in names and group != CERTIFICATES:
             reports.setdefault((group, app), {})[edge] = load_report(edge, text)
     return reports
+
+
+def read_refusals(etcd: Store) -> dict[str, dict[str, str]]:
+    """Why which edge does not serve a certificate, as last said: `<group>.<name>` -> edge name -> why."""
+    prefix = f"{REPORTS}{CERTIFICATES}/"
+    refusals: dict[str, dict[str, str]] = {}
+    for key, text in etcd.read(prefix).values.items():
+        name, edge = key.removeprefix(prefix).split("/")
+        refusals.setdefault(name, {})[edge] = load_report(edge, text).refused
+    return refusals
 
 
 def reported_app(key: str) -> tuple[str, str] | None:

@@ -32,6 +32,9 @@ class CertificateSerializer(serializers.Serializer):
     fingerprint = serializers.CharField(help_text="SHA-256")
     not_before = serializers.DateTimeField(allow_null=True)
     not_after = serializers.DateTimeField(allow_null=True)
+    refused = serializers.DictField(
+        child=serializers.CharField(), help_text="Why an edge does not serve it, by edge, as HAProxy says it"
+    )
     failure = serializers.CharField(help_text="Why the last attempt to have it issued failed")
     failures = serializers.IntegerField(help_text="In a row")
     tried_at = serializers.DateTimeField(allow_null=True)

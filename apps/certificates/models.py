@@ -24,6 +24,7 @@ class State(models.TextChoices):
     VALID = "valid", _("valid")
     EXPIRING = "expiring", _("expires soon")
     EXPIRED = "expired", _("expired")
+    REFUSED = "refused", _("refused by an edge")
 
 
 class Certificate(models.Model):
@@ -48,6 +49,8 @@ class Certificate(models.Model):
     not_before = models.DateTimeField(null=True, blank=True)
     not_after = models.DateTimeField(null=True, blank=True)
 
+    refused = models.JSONField(default=dict)  # by edge: why it does not serve it, in HAProxy's words
+
     # of one that ACME issues
     failures = models.PositiveIntegerField(default=0)  # in a row
     failure = models.CharField(max_length=500, blank=True)  # why the last attempt failed
@@ -67,6 +70,8 @@ class Certificate(models.Model):
             return State.FAILED if self.failure else State.PENDING
         if self.not_after <= now:
             return State.EXPIRED
+        if self.refused:
+            return State.REFUSED
         return State.EXPIRING if self.not_after - now < EXPIRING else State.VALID
 
 

@@ -26,7 +26,14 @@ from apps.groups.pages import group_context
 from apps.panel.forms import PanelForm
 from apps.panel.page import Action, Context, LivePage, Page, live_url
 
-TONES = {State.VALID: "good", State.PENDING: "busy", State.EXPIRING: "warn", State.FAILED: "bad", State.EXPIRED: "bad"}
+TONES = {
+    State.VALID: "good",
+    State.PENDING: "busy",
+    State.EXPIRING: "warn",
+    State.FAILED: "bad",
+    State.EXPIRED: "bad",
+    State.REFUSED: "bad",
+}
 
 
 class HttpsOnlyForm(PanelForm):

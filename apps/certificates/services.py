@@ -23,6 +23,7 @@ from apps.errors import Conflict, FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
 from apps.groups.models import Group
+from apps.panel import live
 from scheduler import wake
 
 MOST = 200  # certificates of a group
@@ -155,6 +156,7 @@ def _columns(parsed: pem.Parsed) -> dict[str, Any]:
         "fingerprint": parsed.fingerprint,
         "not_before": parsed.not_before,
         "not_after": parsed.not_after,
+        "refused": {},
     }
 
 
@@ -168,6 +170,17 @@ def not_issued(found: Certificate, why: str, due_at: Any) -> None:
     """Why the loop did not get it."""
     _update(found, failures=found.failures + 1, failure=why[:500], due_at=due_at)
     events.record("certificate.failed", group=found.group, certificate=found.name, problem=why[:500])
+
+
+def refused(found: Certificate, by: dict[str, str]) -> None:
+    """Which edges do not serve it, and why. Call it in a transaction, with its row locked."""
+    first = bool(by) and not found.refused
+    if by != found.refused:
+        _update(found, refused=by)
+        live.announce(f"group.{found.group_id}")
+    if first:
+        edge, why = min(by.items())
+        events.record("certificate.refused", group=found.group, certificate=found.name, edge=edge, problem=why)
 
 
 def _update(found: Certificate, **columns: Any) -> None:

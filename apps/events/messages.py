@@ -41,6 +41,7 @@ MESSAGES: Mapping[str, str] = {
     "certificate.changed": gettext_noop("what holds for certificate %(certificate)s was changed"),
     "certificate.deleted": gettext_noop("certificate %(certificate)s was deleted"),
     "certificate.issued": gettext_noop("certificate %(certificate)s was issued"),
+    "certificate.refused": gettext_noop("edge %(edge)s refuses certificate %(certificate)s: %(problem)s"),
     "certificate.failed": gettext_noop("certificate %(certificate)s was not issued: %(problem)s"),
     # the cluster
     "priority.created": gettext_noop("priority class %(name)s was made, with the value %(value)s"),

@@ -306,6 +306,9 @@ class Agent:
             revision = self._touched.get(app, self._table.revision)
             self._answers.report(app, Report(revision, probes, refused) if probes or refused else None)
         self._changed.clear()
+        for name, why in self._certificates.news().items() if self._certificates is not None else ():
+            report = Report(self._table.revision, refused=why) if why else None
+            self._answers.report((discovery.CERTIFICATES, name), report)
         busy = self._touched or self._serving.in_doubt or self._looked or self._certifying()
         if not busy:
             self._answers.applied(self._table.revision, self._table.epoch)

@@ -30,6 +30,7 @@ from scheduler.tls import CERTIFICATES, CERTIFIED, CHALLENGES, Certificate, Seal
 
 DEFAULT_LIFE = timedelta(days=3650)
 PLAIN = re.compile(r"[\w./-]+", re.ASCII)  # what a command may name without escapes
+LONGEST_REFUSAL = 500  # characters
 LONGEST_PAYLOAD = 15_000  # bytes; HAProxy takes what fits in 16 KiB
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,7 @@ class Certificates:
         self.wanted: dict[str, Certificate] = {}
         self.served: dict[str, Certificate] = {}
         self.refused: dict[str, str] = {}
+        self._told_of: dict[str, str] = {}  # refusals, by certificate
         self._challenges: dict[str, str] = {}
         self._answered: dict[str, str] = {}
         self._folder, self._sealer = folder, sealer
@@ -129,11 +131,19 @@ class Certificates:
     def _refuse(self, name: str, why: str) -> None:
         """Go on as before."""
         log.error("certificate_refused", certificate=ascii(name)[:100], error=why)
-        self.refused[name] = why
+        self.refused[name] = why.replace(f"{self._folder.staged}/", "")[:LONGEST_REFUSAL]
         if name in self.served:
             self.wanted[name] = self.served[name]
         else:
             self.wanted.pop(name, None)
+
+    def news(self) -> dict[str, str]:
+        """Refusals that are others than when last asked, by certificate; an empty one is over."""
+        refused = {name: why for name, why in self.refused.items() if pem.is_name(name)}
+        news = {name: why for name, why in refused.items() if self._told_of.get(name) != why}
+        news |= dict.fromkeys(self._told_of.keys() - refused.keys(), "")
+        self._told_of = refused
+        return news
 
     def tell(self, runtime: Runtime) -> None:
         """Renewed certificates and challenges, over the socket. Raises `HaproxyGone`; then a reload is due."""

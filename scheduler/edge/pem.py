@@ -18,10 +18,15 @@ LONGEST_PEM = 100_000
 MOST_HOSTS = 1000
 
 
+def is_name(name: str) -> bool:
+    """Whether a certificate may be called so: `<group>.<name>`."""
+    group, _, own = name.partition(".")
+    return bool(NAME.fullmatch(group) and NAME.fullmatch(own))
+
+
 def check_certificate(name: str, certificate: Certificate) -> None:
     """Raise `Refused` unless all of it may be written."""
-    group, _, own = name.partition(".")
-    if not NAME.fullmatch(group) or not NAME.fullmatch(own):
+    if not is_name(name):
         raise Refused(f"{name[:80]!a} is no certificate's name")
     pem = certificate.pem
     if not isinstance(pem, str) or len(pem) > LONGEST_PEM or not PEM.fullmatch(pem):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.applications import secrets
-from apps.applications.models import Route
 from apps.certificates import pem, services
 from apps.certificates.models import AcmeAccount, Certificate, Source
+from apps.certificates.serving import serving
 from apps.errors import Invalid
 from scheduler.tls import Certificate as Published
 
@@ -32,35 +32,39 @@ class Order:
 
 
 def published() -> dict[str, Published]:
-    """What the edges are to have, by `<group>.<name>`.
-
-    A certificate serves those of its names that its group's apps have routes for. Where a host is another group's as
-    well, by another path, the first to have come has it. Of several certificates the one that says the host in full,
-    and then the one that lasts longest, serves it.
-    """
-    rows = Certificate.objects.exclude(chain="").select_related("group").order_by("-not_after", "id")
-    groups = {row.group_id for row in rows}
-    routes: dict[str, int] = {}
-    for host, group in Route.objects.order_by("id").values_list("host", "app__group_id"):
-        routes.setdefault(host, group)
-    hosts: dict[int, set[str]] = {}
-    for host, group in routes.items():
-        if group in groups:
-            best = _best(host, [row for row in rows if row.group_id == group])
-            if best is not None:
-                hosts.setdefault(best.pk, set()).add(host)
+    """What the edges are to have, by `<group>.<name>`."""
+    rows = Certificate.objects.exclude(chain="").select_related("group")
+    hosts: dict[Certificate, list[str]] = {}
+    for host, row in serving(rows).items():
+        hosts.setdefault(row, []).append(host)
     return {
         f"{row.group.name}.{row.name}": Published(
-            row.chain + secrets.decrypt_bytes(row.key).decode(), tuple(sorted(hosts[row.pk])), row.https_only
+            row.chain + secrets.decrypt_bytes(row.key).decode(), tuple(sorted(of)), row.https_only
         )
-        for row in rows
-        if row.pk in hosts
+        for row, of in hosts.items()
     }
 
 
-def _best(host: str, rows: Iterable[Certificate]) -> Certificate | None:
-    fitting = [row for row in rows if any(pem.covers(name, host) for name in row.hosts)]
-    return next((row for row in fitting if host in row.hosts), next(iter(fitting), None))
+def keep_refusals(said: Mapping[str, Mapping[str, str]], current: Collection[str], behind: Collection[str]) -> None:
+    """Which edges do not serve which certificate, and why: by `<group>.<name>` and edge.
+
+    The word of the edges in `current` counts; of those `behind` what was known before; of others nothing.
+    """
+    for row in Certificate.objects.select_related("group").only("name", "group__name", "refused"):
+        says = said.get(f"{row.group.name}.{row.name}", {})
+        if _refused(row, says, current, behind) == row.refused:
+            continue
+        with transaction.atomic():
+            fresh = Certificate.objects.select_for_update(no_key=True, of=("self",)).filter(pk=row.pk).first()
+            if fresh is not None:
+                services.refused(fresh, _refused(fresh, says, current, behind))
+
+
+def _refused(
+    row: Certificate, says: Mapping[str, str], current: Collection[str], behind: Collection[str]
+) -> dict[str, str]:
+    kept = {edge: why for edge, why in row.refused.items() if edge in behind}
+    return kept | {edge: why for edge, why in says.items() if edge in current}
 
 
 def due(now: datetime) -> list[int]:

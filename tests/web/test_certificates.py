@@ -19,6 +19,7 @@ from apps.certificates.models import Certificate
 from apps.events.models import Event
 from apps.groups.models import Group
 from scheduler.engine.fake import FakeEngine
+from scheduler.store import certificates as store
 from tests.certificates import DAY, PEM, Made, make, new_key
 from tests.web.api import Api, problem
 from tests.web.conftest import IMAGE
@@ -160,6 +161,19 @@ def test_a_certificate_is_replaced_by_its_successor(api: Api) -> None:
     refused = problem(api.patch(f"{HERE}/tls", {"certificate": SHOP.certificate, "key": successor.key}))
     assert refused["errors"][0]["code"] == "key_mismatch"
     assert Certificate.objects.get().fingerprint == before
+
+
+def test_one_that_an_edge_refuses_says_so_until_it_is_replaced(api: Api) -> None:
+    api.post(HERE, body())
+    assert api.get(f"{HERE}/tls").json()["refused"] == {}
+    store.keep_refusals({"shop.tls": {"edge-1": "ee key too small"}}, {"edge-1"}, set())
+    shown = api.get(f"{HERE}/tls").json()
+    assert (shown["state"], shown["refused"]) == ("refused", {"edge-1": "ee key too small"})
+    [event] = api.get("/events?kind=certificate.refused").json()["items"]
+    assert "edge edge-1 refuses certificate tls: ee key too small" in event["message"]
+    again = make("shop.test", "www.shop.test")
+    shown = api.patch(f"{HERE}/tls", {"certificate": again.certificate, "key": again.key}).json()
+    assert (shown["state"], shown["refused"]) == ("valid", {})
 
 
 def test_a_change_that_is_refused_in_part_changes_nothing(api: Api) -> None:

@@ -54,6 +54,15 @@ def test_a_failure_is_shown_with_its_reason(berth: Seed) -> None:
     assert "shop.example.test: &lt;b&gt;404&lt;/b&gt;" in text
 
 
+def test_a_refusal_of_an_edge_is_shown_in_its_words(berth: Seed) -> None:
+    browser(berth.developer).post(NEW, UPLOAD)
+    Certificate.objects.filter(name="mine").update(refused={"edge-1": "<b>too small</b>"})
+    page = browser(berth.viewer).get(reverse("certificate", args=["shop", "mine"])).text
+    assert "Edge edge-1 refuses it." in page
+    assert "&lt;b&gt;too small&lt;/b&gt;" in page
+    assert "refused by an edge" in browser(berth.viewer).get(reverse("certificates", args=["shop"])).text
+
+
 def test_buttons_change_delete_and_renew(berth: Seed) -> None:
     client, found = browser(berth.developer), berth.shop.certificates.get()
     before = found.due_at

@@ -174,6 +174,18 @@ def test_what_haproxy_or_the_grammar_refuses_leaves_what_was_served(bench: Bench
         assert refused(bench) >= number
         assert serial(bench, "shop.test") == good.serial
         assert serial(bench, "other.test") == other.serial
+        said = discovery.read_refusals(bench.etcd)
+        assert said.keys() == {"team.shop"}
+        assert said["team.shop"]["edge"]
+        assert str(bench.agent.folder) not in said["team.shop"]["edge"]
+    assert "team.shop.pem" in said["team.shop"]["edge"]  # in HAProxy's own words
+    bench.agent.kill()
+    bench.agent.start()
+    wait_until(lambda: bench.logged("haproxy_adopted"), "HAProxy is adopted")
+    bench.applied(bench.publish("shop", config("shop.test")))
+    assert discovery.read_refusals(bench.etcd) == said, "who is started again says it again"
+    publish(bench, shop=of(good, "shop.test"))
+    assert discovery.read_refusals(bench.etcd) == {}
 
 
 def test_what_is_sealed_with_another_key_is_not_served(bench: Bench) -> None:

@@ -202,3 +202,14 @@ def test_reports_are_read_of_live_edges_alone() -> None:
         ("team", "web"): {"e1": report},
         ("team", "web-2"): {"e1": Report(6, refused="no")},
     }
+
+
+def test_what_edges_say_of_certificates_is_read_apart_from_what_they_say_of_apps() -> None:
+    etcd = FakeEtcd()
+    assert discovery.read_refusals(etcd) == {}
+    for edge in ("e1", "e2"):
+        key = discovery.report_key(edge, discovery.CERTIFICATES, "team.tls")
+        etcd.put(key, discovery.dump_report(Report(5, refused=f"{edge} says no")))
+    etcd.put(discovery.report_key("e1", "team", "web"), discovery.dump_report(Report(6, refused="no")))
+    assert discovery.read_refusals(etcd) == {"team.tls": {"e1": "e1 says no", "e2": "e2 says no"}}
+    assert discovery.read_all_reports(etcd, [Edge("e1", 5)]).keys() == {("team", "web")}

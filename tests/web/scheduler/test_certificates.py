@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from apps.applications import secrets
 from apps.applications.models import App, Route
 from apps.certificates.models import Certificate
+from apps.events.models import Event
 from apps.groups.models import Group
+from scheduler import certificates, discovery
+from scheduler.discovery import Report
+from scheduler.etcd_fake import FakeEtcd
 from scheduler.store import certificates as store
 from scheduler.store.certificates import NotOrdered
 from tests.certificates import DAY, make
@@ -132,6 +139,47 @@ def test_an_order_of_a_deleted_certificate_ends() -> None:
     found.delete()
     with pytest.raises(NotOrdered, match="deleted"):
         store.check(order)
+
+
+def refusals() -> dict[str, dict[str, str]]:
+    return {str(row): row.refused for row in Certificate.objects.all() if row.refused}
+
+
+def test_what_edges_refuse_is_kept_until_they_serve_it() -> None:
+    shop = group("shop", "a.test")
+    uploaded(shop, "one", "a.test")
+    uploaded(shop, "two", "b.test")
+    said = {"shop.one": {"e1": "too small", "e2": "too small"}, "other.one": {"e1": "no"}}
+    store.keep_refusals(said, {"e1", "e2"}, set())
+    assert refusals() == {"shop/one": {"e1": "too small", "e2": "too small"}}
+    store.keep_refusals({"shop.one": {"e2": "no good"}}, {"e1", "e2"}, set())
+    store.keep_refusals({}, set(), {"e1", "e2"})
+    assert refusals() == {"shop/one": {"e2": "no good"}}, "those that are behind have not said anything new"
+    assert Event.objects.filter(kind="certificate.refused").count() == 1, "once, however many edges"
+    store.keep_refusals({"shop.one": {"e2": "no good"}}, {"e1"}, set())
+    assert refusals() == {}, "an edge that is gone serves nobody wrongly"
+
+
+def test_only_the_word_of_an_edge_that_has_applied_a_certificate_counts(settings: Any) -> None:
+    settings.BERTH = replace(settings.BERTH, edge_keys=(Fernet.generate_key().decode(),))
+    uploaded(group("shop", "a.test"), "one", "a.test")
+    etcd = FakeEtcd()
+    discovery.mark_complete(etcd)
+    epoch = etcd.read(discovery.EPOCH).values[discovery.EPOCH]
+
+    def edge(name: str, applied: int) -> None:
+        etcd.put(discovery.presence_key(name), "{}")
+        etcd.put(discovery.applied_key(name), discovery.dump_applied(applied, epoch))
+        key = discovery.report_key(name, discovery.CERTIFICATES, "shop.one")
+        etcd.put(key, discovery.dump_report(Report(1, refused="too small")))
+
+    edge("e1", 0)
+    certificates.publish(etcd)
+    assert refusals() == {}
+    edge("e1", etcd.read(discovery.CLOCK).written)
+    edge("e2", 0)
+    certificates.publish(etcd)
+    assert refusals() == {"shop/one": {"e1": "too small"}}
 
 
 def test_two_workers_that_make_an_account_keep_one() -> None:
