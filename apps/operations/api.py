@@ -17,6 +17,7 @@ from apps.groups.models import Role
 from apps.operations import services
 from apps.operations.models import Operation
 from apps.operations.permissions import get_operation, visible_operations
+from apps.operations.report_api import ReportSerializer
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
 from apps.rest.filters import filtered
 from apps.rest.serializers import NoBody, Reason, ShortageSerializer
@@ -74,6 +75,12 @@ class OperationSerializer(serializers.Serializer):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
+class ReportedOperationSerializer(OperationSerializer):
+    """One operation with its report."""
+
+    report = ReportSerializer(source="*")
+
+
 class Operations(Resource):
     @extend_schema(
         operation_id="operations_list",
@@ -96,12 +103,12 @@ class OperationDetail(Resource):
                 description="Seconds to wait for its end; the answer comes as soon as it ended, or when they are over",
             )
         ],
-        responses=OperationSerializer,
+        responses=ReportedOperationSerializer,
     )
     def get(self, request: Request, id: uuid.UUID) -> Response:
-        """One operation with its steps and outcome."""
+        """One operation with its steps, its outcome, and its report: traffic meanwhile, instances that came or went."""
         wait_of(request.query_params)  # who waits is `apps.operations.waiting`; what is wrong is said here
-        return Response(OperationSerializer(get_operation(self.user, id)).data)
+        return Response(ReportedOperationSerializer(get_operation(self.user, id)).data)
 
 
 class OperationCancel(Resource):

@@ -19,8 +19,6 @@ from apps.operations.models import Operation
 from apps.operations.permissions import get_operation
 from apps.panel.page import Action, Context, LivePage
 
-MOST_INSTANCES = 100  # on the page; the API has them all
-
 
 def steps_of(operation: Operation) -> list[dict[str, Any]]:
     """The steps with moments instead of their text, and the failing one with its reason."""
@@ -50,8 +48,7 @@ class OperationPage(LivePage):
         return {
             "operation": operation,
             "steps": steps_of(operation),
-            "instances": report.instances(operation)[:MOST_INSTANCES],
-            "served": report.served(operation),
+            "report": report.of(operation),
             "may_cancel": cancellable(operation) and allows(role, Role.DEVELOPER),
         }
 

@@ -11,6 +11,7 @@ from apps.rest.idempotency import HEADER
 from apps.rest.problems import MEDIA_TYPE
 from apps.rest.serializers import Problem
 from apps.rest.views import CHANGES, Resource
+from scheduler.model import OperationStatus
 
 _DRY_RUN = OpenApiParameter("dry_run", bool, description="Answer as if, and change nothing")
 _KEY = OpenApiParameter(
@@ -19,6 +20,8 @@ _KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The same request with the same key is carried out once; kept for a day",
 )
+
+OPERATION_STATUSES = [status.value for status in OperationStatus]  # one name for them in all components
 
 
 class Schema(AutoSchema):

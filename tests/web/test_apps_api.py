@@ -52,7 +52,9 @@ def test_a_new_app_is_accepted_with_an_operation_to_ask_for(api: Api, group: Gro
     assert response["Location"] == f"/api/v1/operations/{operation['id']}"
     assert (operation["kind"], operation["status"], operation["release"]) == ("create", "pending", 1)
     assert (operation["group"], operation["app"], operation["created_by"]) == ("shop", "web", "developer")
-    assert api.get(response["Location"]).json() == operation
+    shown = api.get(response["Location"]).json()
+    assert shown.pop("report")["served_unknown"]["code"] == "not_begun"
+    assert shown == operation
 
 
 def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: App) -> None:
