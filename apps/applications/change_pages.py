@@ -58,7 +58,7 @@ class AppSettings(AppLivePage):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         app = get_app(request.user, kwargs["group"], kwargs["app"], Role.DEVELOPER)
-        base = self._base(request, app)
+        base = shown_release(request, app)
         form = SpecForm(request.POST, spec=base.spec)
         if form.is_valid():
             try:
@@ -69,15 +69,16 @@ class AppSettings(AppLivePage):
                 return redirect("app", app.group.name, app.name)
         return self._show(self.context(request.user, request.GET, **kwargs), base, form)
 
-    def _base(self, request: HttpRequest, app: App) -> Release:
-        """The release that the form showed: what differs from it is what its user changed."""
-        number = request.POST.get("base", "")
-        shown = app.releases.filter(number=int(number)).first() if number.isdecimal() and len(number) < 10 else None
-        return shown or app.release
-
     def _show(self, context: Context, base: Release, form: SpecForm) -> HttpResponse:
         shown = {**context, "base": base.number, "form": form, "live_url": live_url(self.request)}
         return render(self.request, self.template, shown, status=422 if form.refused else 200)
+
+
+def shown_release(request: HttpRequest, app: App) -> Release:
+    """The release that a form showed: what differs from it is what its user changed."""
+    number = request.POST.get("base", "")
+    shown = app.releases.filter(number=int(number)).first() if number.isdecimal() and len(number) < 10 else None
+    return shown or app.release
 
 
 class AppAction(Action):

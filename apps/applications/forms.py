@@ -1,4 +1,4 @@
-"""The spec of an app as a form: text in, the API's own spec out.
+"""The spec of an app as a form (`spec_forms`). What edges do with its requests is in `edge_forms`.
 
 Environment and routes are rows, as many as wanted. A variable that the app has already comes without its value, and
 stays as it is unless a new one is given.
@@ -7,21 +7,20 @@ stays as it is unless a new one is given.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from apps.applications import http_spec
 from apps.applications.canary_fields import FigureField, MarkField, StepsField
+from apps.applications.edge_forms import RULES, RulesFields
 from apps.applications.fields import CommandField, LinesField, NumberField, SpecField
 from apps.applications.placement_fields import AffinitiesField, LimitsField, PreferencesField, TolerationsField
 from apps.applications.spec import parse
+from apps.applications.spec_forms import Row, SpecPart, kept_and_new, refuse_row, sent
 from apps.errors import FieldError
-from apps.panel.forms import PanelForm
 from scheduler.model import Distinct, OnFailure, Protocol, Strategy
 
 # The form's field for each path of the spec.
@@ -41,15 +40,6 @@ FIELDS: Mapping[str, str] = {
     "health.failures": "failures",
     "health.successes": "successes",
     "health.grace": "grace",
-    "http.rate": "rate",
-    "http.max_body": "max_body",
-    "http.allow": "allow",
-    "http.timeout": "silence",
-    "http.sticky": "sticky",
-    "http.maintenance": "maintenance",
-    "http.maintenance_text": "maintenance_text",
-    "http.error_text": "error_text",
-    "expose": "expose",
     "placement.spread": "spread",
     "placement.require": "require",
     "placement.prefer": "prefer",
@@ -82,17 +72,11 @@ FIELDS: Mapping[str, str] = {
 _ROUTE = re.compile(r"routes\[(\d+)\].*")
 
 
-@dataclass
-class Row:
-    """One variable, or one route: two texts. `kept`: a variable that the app has, whose value is not shown."""
+class SpecForm(SpecPart):
+    """All of the spec but what edges do (`edge_forms`)."""
 
-    first: str = ""
-    second: str = ""
-    kept: bool = False
-    errors: list[str] = field(default_factory=list)
+    paths = FIELDS
 
-
-class SpecForm(PanelForm):
     image = SpecField(_("Image"), _("Such as registry.example.com/shop/web:1.4"), required=True)
     command = CommandField(_("Command"), _("Empty: the image's own"))
     port = NumberField(_("Port"), _("Where it listens in its container. Empty: the port that the image exposes"))
@@ -111,22 +95,6 @@ class SpecForm(PanelForm):
     failures = NumberField(_("Failures"), _("In a row, to leave the rotation"))
     successes = NumberField(_("Successes"), _("In a row, to enter it"))
     grace = SpecField(_("Grace"), _("To become healthy after the start"))
-
-    rate = NumberField(_("Rate limit"), _("Requests a second of one client's address"))
-    max_body = SpecField(_("Largest body"), _("Such as 10MiB"))
-    allow = LinesField(_("Let in"), _("Networks, one a line; empty: everyone"))
-    silence = SpecField(_("Silence"), _("How long an instance may say nothing"))
-    sticky = forms.BooleanField(
-        required=False, label=_("Sticky sessions"), help_text=_("A client stays with its instance, by a cookie")
-    )
-    maintenance = forms.BooleanField(
-        required=False, label=_("Maintenance"), help_text=_("A page stands in for the app; its instances run on")
-    )
-    maintenance_text = SpecField(_("Maintenance text"), lines=2)
-    error_text = SpecField(_("Error text"), _("On the pages for 502, 503 and 504"), lines=2)
-    expose = forms.BooleanField(
-        required=False, label=_("Expose over TCP"), help_text=_("At a port of the edges; for TCP alone")
-    )
 
     spread = LinesField(_("Spread over"), _("Labels of nodes, one a line"))
     require = LinesField(_("Require"), _("Such as disk == ssd, one a line"))
@@ -187,40 +155,18 @@ class SpecForm(PanelForm):
 
     def __init__(self, data: QueryDict | None = None, *, spec: Mapping[str, Any]) -> None:
         """`spec` is what the app has, or the defaults for a new one."""
-        spec = {"http": http_spec.defaults(), "expose": False, **spec}  # releases from before edges had options
-        super().__init__(data, initial={name: _at(spec, path) for path, name in FIELDS.items()})
-        self._spec = spec
-        if data is None:
-            self.env = [Row(name, kept=True) for name in sorted(spec["env"])]
-            self.routes = [Row(route["host"], route["path"]) for route in spec["routes"]]
-        else:
-            self.env = _sent(data, "env")
-            self.routes = _sent(data, "route")
+        super().__init__(data, spec=spec)
+        self.env = [Row(name, kept=True) for name in sorted(spec["env"])] if data is None else sent(data, "env")
 
     def as_spec(self) -> dict[str, Any]:
-        """All that was sent, as the API takes it."""
-        return self._spec_of(lambda name: True) | {"routes": self._routes(), "env": self._env()}
+        return super().as_spec() | {"env": kept_and_new(self._spec["env"], self.env)}
 
     def changes(self) -> dict[str, Any]:
-        """What was sent and differs from what the form showed, so that changes of others meanwhile survive."""
-        changes = self._spec_of(lambda name: name in self.changed_data)
-        if self._routes() != self._spec["routes"]:
-            changes["routes"] = self._routes()
-        return changes | ({"env": env} if (env := self._env()) else {})
-
-    def field_of(self, path: str) -> str:
-        """The field whose path it is, or begins with."""
-        known = path.partition("[")[0]
-        while known and known not in FIELDS:
-            known = known.rpartition(".")[0]
-        return FIELDS.get(known, path)
+        env = kept_and_new(self._spec["env"], self.env)
+        return super().changes() | ({"env": env} if env else {})
 
     def refuse_field(self, error: FieldError) -> None:
-        if route := _ROUTE.fullmatch(error.field):
-            self.routes[int(route[1])].errors.append(error.message)
-        elif rows := [row for row in self.env if error.field == f"env.{row.first}"]:
-            rows[-1].errors.append(error.message)
-        else:
+        if not refuse_row(error, "env", self.env):
             super().refuse_field(error)
 
     @property
@@ -228,64 +174,46 @@ class SpecForm(PanelForm):
         """Which sections of the form hold an error, so that none hides one."""
         return {
             "canary" if name.startswith("canary_") else path.partition(".")[0]: True
-            for path, name in FIELDS.items()
+            for path, name in self.paths.items()
             if self.errors.get(name)
         }
 
     @property
     def refused(self) -> bool:
-        return bool(self.errors) or any(row.errors for row in [*self.env, *self.routes])
-
-    def _spec_of(self, wanted: Callable[[str], bool]) -> dict[str, Any]:
-        spec: dict[str, Any] = {}
-        for path, name in FIELDS.items():
-            if wanted(name):
-                *sections, inner = path.split(".")
-                into = spec
-                for section in sections:
-                    into = into.setdefault(section, {})
-                into[inner] = self.cleaned_data[name]
-        return spec
-
-    def _routes(self) -> list[dict[str, Any]]:
-        """The rows as routes. What the form has no field for stays with its host and path."""
-        before = {(route["host"], route["path"]): route for route in self._spec["routes"]}
-        rows = [(row.first, row.second or "/") for row in self.routes]
-        return [{**before.get((host, path), {}), "host": host, "path": path} for host, path in rows]
-
-    def _env(self) -> dict[str, str | None]:
-        """New values by name; null for what was removed. Kept variables without a new value are left out."""
-        gone = self._spec["env"].keys() - {row.first for row in self.env}
-        return dict.fromkeys(sorted(gone)) | {row.first: row.second for row in self.env if row.second or not row.kept}
+        return super().refused or any(row.errors for row in self.env)
 
 
-class NewAppForm(SpecForm):
+class NewAppForm(RulesFields, SpecForm):
+    """A whole spec. Of routes it knows the address alone: what else they can do has a page of its own."""
+
     name = SpecField(_("Name"), _("Lower-case letters, digits and hyphens. It cannot be changed later"), required=True)
+    paths = FIELDS | RULES
 
     def __init__(self, data: QueryDict | None = None) -> None:
         super().__init__(data, spec=defaults())
+        self.routes = sent(data, "route") if data is not None else [Row()]
         if data is None:  # one empty row each shows what they are for
-            self.env, self.routes = [Row()], [Row()]
+            self.env = [Row()]
 
     def as_spec(self) -> dict[str, Any]:
-        return {"name": self.cleaned_data["name"], **super().as_spec()}
+        routes = [{"host": row.first, "path": row.second or "/"} for row in self.routes]
+        return {"name": self.cleaned_data["name"], **super().as_spec(), "routes": routes}
+
+    def refuse_field(self, error: FieldError) -> None:
+        if route := _ROUTE.fullmatch(error.field):
+            self.routes[int(route[1])].errors.append(error.message)
+        else:
+            super().refuse_field(error)
+
+    @property
+    def opens(self) -> dict[str, bool]:
+        return super().opens | ({"http": True} if any(row.errors for row in self.users) else {})
+
+    @property
+    def refused(self) -> bool:
+        return super().refused or any(row.errors for row in self.routes)
 
 
 def defaults() -> dict[str, Any]:
     """The spec that an app has when nothing is said about it."""
     return {**parse({"name": "app", "image": "app"}).spec, "image": None}
-
-
-def _at(spec: Mapping[str, Any], path: str) -> Any:
-    value: Any = spec
-    for name in path.split("."):
-        value = value.get(name) if value is not None else None  # a release of before has no fields of today
-    return value
-
-
-def _sent(data: QueryDict, kind: str) -> list[Row]:
-    """The rows as they were sent, without those that were left empty."""
-    kept = data.getlist(f"{kind}_kept")
-    pairs = zip(data.getlist(f"{kind}_first"), data.getlist(f"{kind}_second"), strict=False)
-    rows = [Row(first.strip(), second.replace("\r\n", "\n"), first in kept) for first, second in pairs]
-    return [row for row in rows if row.first or row.second.strip()]

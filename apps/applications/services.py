@@ -54,13 +54,17 @@ def create_app(actor: User | None, group: Group, data: object, *, dry_run: bool 
 def change_app(
     actor: User | None, app: App, changes: object, *, dry_run: bool = False, kind: OperationKind = OperationKind.DEPLOY
 ) -> Operation | Plan:
-    """Merge changes into the app's spec. Raises `Invalid`, `Conflict`, `NotFound`."""
+    """Merge changes into the app's spec. Raises `Invalid`, `Conflict`, `NotFound`.
+
+    `changes` may be a function that makes them from the spec that they are merged into.
+    """
     resolved: dict[str, Any] = {}
     for _attempt in range(_ATTEMPTS):
         base = _release(app)
         before = Content.of(base)
-        parsed = parse(changes, Parsed(app.name, dict(before.spec), dict(before.env)))
-        named = isinstance(changes, Mapping) and changes.get("image") is not None
+        asked = changes(before.spec) if callable(changes) else changes
+        parsed = parse(asked, Parsed(app.name, dict(before.spec), dict(before.env)))
+        named = isinstance(asked, Mapping) and asked.get("image") is not None
         content = _content(parsed, resolved, None if named else before)
         with transaction.atomic():
             fresh = releases.lock(app)

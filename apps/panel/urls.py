@@ -8,6 +8,7 @@ from apps.accounts import user_pages as users
 from apps.applications import change_pages
 from apps.applications import pages as applications
 from apps.applications.placement_pages import PlacementTab
+from apps.applications.route_pages import NewRoute, RemoveRoute, RoutePage, RoutesPage, RulesPage
 from apps.certificates import pages as certificates
 from apps.events import pages as events
 from apps.fields import NAME_PATTERN
@@ -38,6 +39,11 @@ app = [
     path("releases", applications.ReleasesPage.as_view(), name="releases"),
     path("log", applications.LogPage.as_view(), name="log"),
     path("placement", PlacementTab.as_view(), name="app-placement"),
+    path("routes/", RoutesPage.as_view(), name="app-routes"),
+    path("routes/new", NewRoute.as_view(), name="new-route"),
+    path("routes/rules", RulesPage.as_view(), name="app-rules"),
+    path("routes/<int:number>", RoutePage.as_view(), name="route"),
+    path("routes/<int:number>/remove", RemoveRoute.as_view(), name="remove-route"),
     path("settings", change_pages.AppSettings.as_view(), name="app-settings"),
     path("scale", change_pages.Scale.as_view(), name="scale"),
     path("start", change_pages.Start.as_view(), name="start"),

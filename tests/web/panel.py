@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def arguments(seed: Seed) -> dict[str, Any]:
         "token": seed.admin.api_tokens.get().pk,
         "user": seed.owner.pk,
         "priority": seed.priority.name,
+        "number": 1,
     }
 
 
@@ -90,6 +92,53 @@ def _named() -> dict[str, list[str]]:
 
     walk(urls.urlpatterns, [])
     return found
+
+
+class Sent(HTMLParser):
+    """The fields of a page's form (`class="stack"`) as a browser would send them, untouched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, list[str]] = {}
+        self._in_form = self._in_template = False
+        self._open: str | None = None
+        self._text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self._in_form = "stack" in (given.get("class") or "") and given.get("method") == "post"
+        if tag == "template":
+            self._in_template = True
+        if not self._in_form or self._in_template:
+            return
+        name = given.get("name")
+        if tag == "input" and name and (given.get("type") != "checkbox" or "checked" in given):
+            self.sent.setdefault(name, []).append(given.get("value") or ("on" if "checked" in given else ""))
+        if tag in ("textarea", "select") and name:
+            self._open, self._text = name, ""
+        if tag == "option" and self._open and "selected" in given:
+            self._text = given["value"] or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self.lasttag == "textarea":
+            self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "template":
+            self._in_template = False
+        if tag == "form":
+            self._in_form = False
+        if tag in ("textarea", "select") and self._open:
+            self.sent.setdefault(self._open, []).append(self._text.removeprefix("\n"))
+            self._open = None
+
+
+def sent_by(page: str) -> dict[str, Any]:
+    """What a browser would send of the page's form, by name, each a list."""
+    reader = Sent()
+    reader.feed(page)
+    return reader.sent
 
 
 def browser(user: User) -> Client:

@@ -51,7 +51,7 @@ OF_NO_FIELD = {
     "app_deleting", "app_stopped", "busy", "group_has_apps", "idempotency_key_in_use", "last_owner",
     "own_account", "last_admin", "node_answers", "node_changed", "traffic_unavailable",
     "logs_unavailable", "no_subnet_left", "node_has_instances", "not_acme", "not_cancellable", "not_confirmed",
-    "operation_ended", "no_canary", "canary_under_way", "priority_in_use", "too_many_certificates",
+    "operation_ended", "no_canary", "canary_under_way", "priority_in_use", "route_changed", "too_many_certificates",
     "too_many_instances",
 }  # fmt: skip
 

@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from apps.accounts.models import User
-from apps.applications import secrets
+from apps.applications import passwords, secrets
 from apps.applications.forms import FIELDS, SpecForm, defaults
 from apps.applications.models import App, Instance
 from apps.operations.models import Operation
 from scheduler import queries
 from scheduler.engine.base import ResolvedImage
 from scheduler.model import OperationStatus
+from tests.web.panel import sent_by
 from tests.web.seed import PASSWORD, SECRET, Seed
 
 pytestmark = pytest.mark.django_db
@@ -63,52 +64,6 @@ def maya(berth: Seed) -> Client:
     return client
 
 
-def sent_by(page: str) -> dict[str, Any]:
-    """The fields of the app form as a browser would send them, untouched."""
-    from html.parser import HTMLParser
-
-    class Reader(HTMLParser):
-        def __init__(self) -> None:
-            super().__init__()
-            self.sent: dict[str, list[str]] = {}
-            self.in_form = self.in_template = False
-            self.open: str | None = None
-            self.text = ""
-
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            given = dict(attrs)
-            if tag == "form":
-                self.in_form = "stack" in (given.get("class") or "") and given.get("method") == "post"
-            if tag == "template":
-                self.in_template = True
-            if not self.in_form or self.in_template:
-                return
-            name = given.get("name")
-            if tag == "input" and name:
-                self.sent.setdefault(name, []).append(given.get("value") or "")
-            if tag in ("textarea", "select") and name:
-                self.open, self.text = name, ""
-            if tag == "option" and self.open and "selected" in given:
-                self.text = given["value"] or ""
-
-        def handle_data(self, data: str) -> None:
-            if self.open and self.lasttag == "textarea":
-                self.text += data
-
-        def handle_endtag(self, tag: str) -> None:
-            if tag == "template":
-                self.in_template = False
-            if tag == "form":
-                self.in_form = False
-            if tag in ("textarea", "select") and self.open:
-                self.sent.setdefault(self.open, []).append(self.text.removeprefix("\n"))
-                self.open = None
-
-    reader = Reader()
-    reader.feed(page)
-    return reader.sent
-
-
 def test_an_app_is_deployed_from_the_form(maya: Client, berth: Seed) -> None:
     url = reverse("new-app", args=["shop"])
     form = sent_by(maya.get(url).text)
@@ -123,6 +78,10 @@ def test_an_app_is_deployed_from_the_form(maya: Client, berth: Seed) -> None:
         "route_second": ["", ""],
         "env_first": ["TOKEN", "PEM", ""],
         "env_second": ["abc", "a\r\nb", ""],
+        "rate": "20",
+        "response_set": "X-Frame-Options: DENY",
+        "user_first": ["alice"],
+        "user_second": ["correct horse"],
         "require": "disk == ssd\r\nzone in (a, b)",
         **PLACEMENT,
     }
@@ -139,6 +98,8 @@ def test_an_app_is_deployed_from_the_form(maya: Client, berth: Seed) -> None:
     shown = sent_by(maya.get(reverse("app-settings", args=["shop", "blog"])).text)
     assert {name: shown[name][0].replace("\n", "\r\n") for name in PLACEMENT} == PLACEMENT
     assert spec["health"]["path"] == "/"
+    assert (spec["http"]["rate"], spec["http"]["response_headers"]["set"]) == (20, {"X-Frame-Options": "DENY"})
+    assert passwords.matches("correct horse", spec["http"]["users"]["alice"])
     assert [(route.host, route.path) for route in app.routes.all()] == [("blog.example.test", "/")]
     assert secrets.decrypt(app.release.env) == {"TOKEN": "abc", "PEM": "a\nb"}
     assert app.operations.get().created_by == berth.developer
@@ -216,8 +177,9 @@ def test_what_a_service_refuses_is_said_at_the_field(
 
 
 def test_a_taken_route_is_said_at_its_row(maya: Client, berth: Seed) -> None:
-    url = reverse("app-settings", args=["shop", "api"])
-    form = sent_by(maya.get(url).text) | {"route_first": ["shop.example.test"], "route_second": ["/"]}
+    url = reverse("new-app", args=["shop"])
+    form = sent_by(maya.get(url).text) | {"name": "blog", "image": "registry/blog:2"}
+    form |= {"route_first": ["shop.example.test"], "route_second": ["/"]}
     answer = maya.post(url, form)
     assert answer.status_code == 422
     assert "Another app has this route." in answer.text.partition('class="row-error"')[2]
@@ -241,8 +203,6 @@ def test_the_form_reads_every_spec_back_as_it_showed_it(berth: Seed) -> None:
         data.setlist("env_first", [row.first for row in shown.env])
         data.setlist("env_second", ["" for _row in shown.env])
         data.setlist("env_kept", [row.first for row in shown.env])
-        data.setlist("route_first", [row.first for row in shown.routes])
-        data.setlist("route_second", [row.second for row in shown.routes])
         read = SpecForm(data, spec=app.release.spec)
         assert read.is_valid()
         assert read.changes() == {}

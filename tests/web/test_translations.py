@@ -143,12 +143,14 @@ def test_what_a_node_has_to_fetch_is_said_in_chinese() -> None:
 # What stays as it is in any language: names, units, terms, and what users wrote.
 KEPT = re.compile(
     r"(?:unix|tcp)://[\w./:]*|Berth|English|CPU|GiB|MiB|TCP|HTTP|API|GET|Docker|KiB|CI|UTC|SSH|DNS|HTTPS|ACME|PEM|SHA"
+    r"|X-Source: edge|Strict-Transport-Security: max-age=\d+"
     r"|[\w.-]+@example\.com|[\w./:-]*example\.(?:com|test)[\w./:-]*|\b(?:L7STS|L7OK|L4TOUT)[/\w ]*"
 )
 
 
 PAGES = ("overview", "groups", "group", "members", "quota", "certificates", "certificate", "new-certificate",
          "app", "releases", "new-app", "app-settings", "log", "app-placement",
+         "app-routes", "route", "new-route", "app-rules",
          "nodes", "node", "node-settings", "placement", "group-placement", "priority", "enrol",
          "events", "operation", "account", "password", "users")  # fmt: skip
 
@@ -167,6 +169,6 @@ def test_pages_hold_no_english_of_their_own(name: str) -> None:
     users = (
         r"admin|lin|maya|noor|otto|shop|data|web|api|search|images|worker|warehouse|business|berth-\d|edge|ci-deploy"
     )
-    terms = r"node|soft|zone|disk|ssd|== |env|digest|ms|max_surge|slot|[abc]\b"
+    terms = r"css|https?|node|soft|zone|disk|ssd|== |env|digest|ms|max_surge|slot|[abc]\b"
     left = re.sub(rf"\b(?:{users}|{terms})\b", "", text)
     assert re.findall(r"[A-Za-z]{3,}[A-Za-z ]*", left) == []
