@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from scheduler.edge.accesslog import NOWHERE, Line, read
 from scheduler.edge.backend import App, Backend
+from scheduler.traffic.batch import SCALES, Batch, Entry, Scale
 from scheduler.traffic.figures import Figures, Outcome, bin_of
-from scheduler.traffic.store import SCALES, Batch, Entry, Scale
 
 MOST_PLACES = 256  # remembered of an app, besides those that are served
 MOST_GONE = 1000  # apps that are remembered after they have gone

@@ -18,8 +18,9 @@ from scheduler.edge.accesslog import Pipe
 from scheduler.edge.haproxy import Haproxy
 from scheduler.edge.sockets import HaproxyError, connections
 from scheduler.edge.tally import Places, Tally
+from scheduler.traffic.batch import Batch
 from scheduler.traffic.source import TrafficUnavailable
-from scheduler.traffic.store import Batch, RedisTraffic
+from scheduler.traffic.store import RedisTraffic
 
 READ_EVERY = 0.25  # seconds: the pipe holds as much as some 90,000 requests a second write in that time
 WRITE_EVERY, WRITE_LATEST = 2.0, 10.0  # seconds

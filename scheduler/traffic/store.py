@@ -16,11 +16,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import redis
 
+from scheduler.traffic.batch import COARSE, FINE, Batch, Scale
 from scheduler.traffic.figures import NOTHING, App, Figures, Outcome, bound, total
 from scheduler.traffic.source import Point, Totals, TrafficUnavailable
 
@@ -60,45 +61,6 @@ return 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Figures of so many seconds each, in keys of so many seconds, kept for so many after that."""
-
-    step: int
-    key: int
-    kept: int
-
-    def begin(self, at: float) -> int:
-        return int(at) // self.step * self.step
-
-    def name(self, app: App, begin: int) -> str:
-        return f"{PREFIX}{self.step}:{'/'.join(app)}:{begin // self.key * self.key}"
-
-
-FINE, COARSE = Scale(10, 600, 3600), Scale(300, 6 * 3600, 86400)
-SCALES = (FINE, COARSE)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One edge's figures of one release in one step, so far."""
-
-    scale: Scale
-    begin: int  # seconds since 1970
-    app: App
-    release: int
-    figures: Figures
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What an edge writes at once. `added` is new since the batch before; `name` is no other's."""
-
-    name: str
-    entries: tuple[Entry, ...]
-    added: Mapping[tuple[App, int], Figures]
-
-
 class RedisTraffic:
     """Raises `TrafficUnavailable`, after `TIMEOUT` seconds at the latest."""
 
@@ -118,7 +80,7 @@ class RedisTraffic:
             by_key: dict[str, dict[str, str]] = {}
             ends: dict[str, int] = {}
             for entry in batch.entries:
-                key = entry.scale.name(entry.app, entry.begin)
+                key = step_key(entry.scale, entry.app, entry.begin)
                 by_key.setdefault(key, {})[f"{entry.begin}/{entry.release}/{source}"] = dump(entry.figures)
                 ends[key] = entry.begin // entry.scale.key * entry.scale.key + entry.scale.key + entry.scale.kept
             for part in _parts(by_key.items()):
@@ -151,7 +113,7 @@ class RedisTraffic:
         end = self._now() if until is None else until
         scale = FINE if end - seconds >= self._now() - FINE.kept else COARSE
         first, last = scale.begin(end - seconds), scale.begin(end)
-        names = sorted({scale.name(app, begin) for begin in range(first, last + 1, scale.step)})
+        names = sorted({step_key(scale, app, begin) for begin in range(first, last + 1, scale.step)})
         try:
             pipeline = self._redis.pipeline(transaction=False)
             for name in names:
@@ -191,6 +153,10 @@ class RedisTraffic:
                     by_release.setdefault(int(release), {})[counter] = int(count)
                 for release, counted in sorted(by_release.items()):
                     yield _totals(app, release, counted)
+
+
+def step_key(scale: Scale, app: App, begin: int) -> str:
+    return f"{PREFIX}{scale.step}:{'/'.join(app)}:{begin // scale.key * scale.key}"
 
 
 def total_key(app: App) -> str:

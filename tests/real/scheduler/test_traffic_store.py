@@ -9,9 +9,10 @@ import pytest
 from redis import Redis
 
 from scheduler.traffic import store
+from scheduler.traffic.batch import COARSE, FINE, Batch, Entry
 from scheduler.traffic.figures import Figures, Outcome, bin_of, total
 from scheduler.traffic.source import TrafficUnavailable
-from scheduler.traffic.store import COARSE, FINE, Batch, Entry, RedisTraffic
+from scheduler.traffic.store import RedisTraffic
 from tests import services
 
 APP, NOW = ("team", "shop"), 2_000_000_000.0
@@ -117,7 +118,7 @@ def test_figures_leave_the_rest_of_redis_to_others(traffic: RedisTraffic, client
 
 
 def test_what_another_version_has_written_says_nothing(traffic: RedisTraffic, client: Redis) -> None:
-    client.hset(FINE.name(APP, FINE.begin(NOW)), f"{FINE.begin(NOW)}/1/one.a", '{"o": {"new": 1}}')
+    client.hset(store.step_key(FINE, APP, FINE.begin(NOW)), f"{FINE.begin(NOW)}/1/one.a", '{"o": {"new": 1}}')
     assert traffic.window(APP, 1, 10).requests == 0
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.edge.tally import MOST_GONE, MOST_PLACES, Places, Tally
+from scheduler.traffic.batch import COARSE, FINE
 from scheduler.traffic.figures import Outcome, total
-from scheduler.traffic.store import COARSE, FINE
 from tests.unit.scheduler.edge.build import backend, held
 
 SHOP = ("team", "shop")
