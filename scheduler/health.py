@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from scheduler.model import Edge, ExecHealth, Instance, Process
-from scheduler.placement.units import amount
+from scheduler.reasons import Amount, Reason, Unit, because
 
 
 class Verdict(enum.Enum):
@@ -23,7 +23,15 @@ class Verdict(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class Health:
     verdict: Verdict
-    detail: str = ""  # in the words of whoever gave the verdict
+    detail: Reason | None = None  # None: there is nothing to say against it
+
+
+_DOWN = {
+    Process.EXITED: because("process_exited"),
+    Process.MISSING: because("process_missing"),
+    Process.PAUSED: because("process_paused"),
+    Process.RESTARTING: because("process_restarting"),
+}
 
 
 def judge(instance: Instance, edges: Collection[Edge]) -> Health:
@@ -32,22 +40,25 @@ def judge(instance: Instance, edges: Collection[Edge]) -> Health:
     It is up when every live edge says so, since each of them will send it requests, and down only when every one
     says so: an edge that alone cannot reach it is an edge with a problem, and replacing the instance would not help.
     """
-    if instance.process in (Process.EXITED, Process.MISSING, Process.PAUSED, Process.RESTARTING):
-        short = f"out of memory: limit {amount('memory', instance.claim.memory)}, " if instance.oom_killed else ""
-        return Health(Verdict.DOWN, f"{short}its process is {instance.process}")
+    if (process := _DOWN.get(instance.process)) is not None:
+        if instance.oom_killed:
+            limit = Amount(instance.claim.memory, Unit.BYTES)
+            return Health(Verdict.DOWN, because("ran_out_of_memory", limit=limit, process=process))
+        return Health(Verdict.DOWN, process)
     if instance.exec_health is ExecHealth.UNHEALTHY:
-        return Health(Verdict.DOWN, "its own health command fails")
+        return Health(Verdict.DOWN, because("exec_unhealthy"))
     if instance.exec_health is ExecHealth.STARTING:
-        return Health(Verdict.UNKNOWN, "its own health command has not passed yet")
+        return Health(Verdict.UNKNOWN, because("exec_starting"))
     if not edges:
-        return Health(Verdict.UNKNOWN, "no edge is alive to probe it")
+        return Health(Verdict.UNKNOWN, because("no_edge"))
     names = {edge.name for edge in edges}
     probes = [probe for probe in instance.probes if probe.edge in names]
     down = [probe for probe in probes if not probe.up]
     if len(probes) < len(names):
         silent = sorted(names - {probe.edge for probe in probes})
-        return Health(Verdict.UNKNOWN, f"{silent[0]} has not probed it yet")
+        return Health(Verdict.UNKNOWN, because("edge_silent", edge=silent[0]))
     if not down:
         return Health(Verdict.UP)
-    detail = f"{down[0].edge}: {down[0].detail}" if down[0].detail else f"{down[0].edge} reports it down"
+    edge, words = down[0].edge, down[0].detail
+    detail = because("edge_says", edge=edge, words=words) if words else because("edge_down", edge=edge)
     return Health(Verdict.DOWN if len(down) == len(probes) else Verdict.UNKNOWN, detail)

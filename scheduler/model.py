@@ -310,7 +310,7 @@ class Instance:
     exit_code: int | None = None
     oom_killed: bool = False  # the kernel killed a process of it at its memory limit, at least once
     exec_health: ExecHealth = ExecHealth.NONE
-    drift: str = ""  # how the container differs from what Berth made, in words; empty when it does not
+    drift: Reason | str | None = None  # how the container differs from what Berth made; older rows hold a sentence
     probes: tuple[Probe, ...] = ()  # of live edges only
     endpoint_revision: int | None = None  # etcd's revision from which on its endpoint says what its state wants
     relocate: Relocate | None = None  # another one shall take its place, elsewhere

@@ -19,6 +19,7 @@ from scheduler.diff import diff
 from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
 from scheduler.model import AppState, Release, Spec
 from scheduler.placement import Explanation, Profile, Running, Trial
+from scheduler.reasons import Reason
 from scheduler.store import reading, relocating, running, sweeping
 from scheduler.traffic.figures import Figures
 
@@ -181,7 +182,7 @@ def _lines(instance_id: int, tail: int, *, follow: bool) -> LogLines:
 MOST_HINDERED = 20  # apps that are explained
 
 
-def hindered(node: str) -> list[tuple[str, int, str]]:
+def hindered(node: str) -> list[tuple[str, int, Reason | str]]:
     """Which apps' instances cannot leave a node: app, how many, and why no other one takes them."""
     cluster = world.cluster()
     found: dict[str, list[Running]] = {}

@@ -21,7 +21,7 @@ from scheduler.diff import Create, Plan, diff
 from scheduler.etcd import EtcdUnavailable
 from scheduler.model import AppState, Edge, Instance, Probe
 from scheduler.placement import Profile, Request
-from scheduler.reasons import because
+from scheduler.reasons import because, restored
 from scheduler.store import committing, images, outcome, reading, recording, relocating, runner, sweeping
 from scheduler.world import World
 
@@ -149,7 +149,7 @@ def _place_some(app: AppState, creates: Sequence[Create], world: World, done: Pa
         except committing.ClaimLost:
             continue  # someone was faster: place again with what is left
         except committing.NoAddress as error:
-            return {"summary": str(error)}
+            return {"summary": error.reason.as_dict()}
         done.busy |= bool(made)
         if made and app.nominated:
             relocating.placed(app.id)  # what it still lacks is asked for anew
@@ -157,7 +157,8 @@ def _place_some(app: AppState, creates: Sequence[Create], world: World, done: Pa
             return None
         explanation = decision.explanation.as_dict()
         if not made and (node := _make_room(app, request, profile, world, done)):
-            explanation["summary"] += f", room is being made on {node}"
+            why = because("making_room", explanation=decision.explanation.summary(), node=node)
+            explanation["summary"] = why.as_dict()
         return explanation
     done.retry(now)
     return None
@@ -305,7 +306,7 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
     word, reason = progress.status(app, plan)
     waits = plan.wait[0].reason if plan.wait else None
     if explanation is not None:
-        reason = waits = because("awaiting_placement", explanation=explanation["summary"])
+        reason = waits = because("awaiting_placement", explanation=restored(explanation["summary"]))
         if not app.pending:
             done.retry(now)  # once more, for room that came before anyone could know that it is waited for
     settled = plan.idle and not plan.wait

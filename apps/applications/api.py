@@ -48,7 +48,7 @@ class AppResource(Resource):
         return get_app(self.user, self.kwargs["group"], self.kwargs["app"], role)
 
     def answer(self, done: Operation | services.Plan) -> Response:
-        return accepted(done) if isinstance(done, Operation) else Response(done)
+        return accepted(done) if isinstance(done, Operation) else Response(PlanSerializer(done).data)
 
 
 class Apps(AppResource):

@@ -185,7 +185,7 @@ class Instance(models.Model):
     restarts = models.PositiveIntegerField(default=0)  # by the engine itself, of the same container
     healthy_restarts = models.PositiveIntegerField(null=True, blank=True)  # of these, when it first was healthy
     exec_health = models.CharField(max_length=10, default="none")
-    drift = models.TextField(blank=True)
+    drift = models.JSONField(null=True, blank=True)  # a reason; a sentence from before there were any
     probes = models.JSONField(default=dict)  # edge name -> {"up", "since", "detail", "sessions"}
     log_tail = models.TextField(blank=True)  # the last lines before it went, when it failed
 

@@ -14,7 +14,7 @@ from apps.applications.permissions import get_app
 from apps.errors import NotFound
 from apps.placement.api import ProfileSerializer
 from apps.rest.cursors import PARAMETERS, limit_of, next_page, read_cursor
-from apps.rest.serializers import ShortageSerializer
+from apps.rest.serializers import English, ShortageSerializer
 from apps.rest.views import Resource
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class VerdictSerializer(serializers.Serializer):
     filter = serializers.CharField()
     subject = serializers.CharField(help_text="The resource, expression or rule that it is about")
     fits = serializers.BooleanField()
-    detail = serializers.CharField(help_text="With the figures, such as “memory: needs 512 MiB, 300 MiB free of 4 GiB”")
+    detail = English(help_text="With the figures, such as “memory: needs 512 MiB, 300 MiB free of 4 GiB”")
 
 
 class PointsSerializer(serializers.Serializer):
@@ -33,9 +33,7 @@ class PointsSerializer(serializers.Serializer):
     subject = serializers.CharField()
     weight = serializers.IntegerField()
     points = serializers.IntegerField(help_text="Thousandths; times the weight they are what the score adds")
-    detail = serializers.CharField(
-        help_text="Figures that the points do not say, such as “12.3 MiB to fetch”; or empty"
-    )
+    detail = English(help_text="Figures that the points do not say, such as “12.3 MiB to fetch”; or empty")
 
 
 class NodeReportSerializer(serializers.Serializer):
@@ -54,9 +52,9 @@ class PlacementSerializer(serializers.Serializer):
     missing = serializers.IntegerField(help_text="Instances without a node")
     fitting = serializers.IntegerField(help_text="Nodes that would take one more")
     nodes_in_all = serializers.IntegerField()
-    summary = serializers.CharField(help_text="Why no node would, in one line; empty where one would")
+    summary = English(help_text="Why no node would, in one line; empty where one would")
     shortages = ShortageSerializer(many=True)
-    remedies = serializers.ListField(child=serializers.CharField(), help_text="Each alone makes room for one more")
+    remedies = serializers.ListField(child=English(), help_text="Each alone makes room for one more")
     profile = ProfileSerializer(help_text="What counts, and how much")
     nodes = NodeReportSerializer(many=True, help_text="The best first, then those with the fewest reasons against")
     next = serializers.CharField(allow_null=True, help_text="Address of the next page, null on the last")

@@ -14,9 +14,10 @@ from apps.applications.http_spec import shown
 from apps.applications.models import App, AppStatus, Instance, Release
 from apps.applications.spec_schema import SPEC
 from apps.operations.models import ACTIVE, Operation
-from apps.rest.serializers import Amounts, Reason
+from apps.rest.serializers import Amounts, InEnglish, Reason
 from scheduler.lifecycle import State
 from scheduler.model import ExecHealth, Process, Relocate, Resources
+from scheduler.reasons import text
 
 
 @extend_schema_field(SPEC, component_name="Spec")
@@ -62,7 +63,7 @@ class AppSerializer(serializers.Serializer):
     healthy = serializers.IntegerField(help_text="Instances that are healthy now")
     present = serializers.IntegerField(help_text="Instances that are not gone, those on their way out included")
     operation = serializers.UUIDField(allow_null=True, help_text="The one that is under way")
-    explanation = serializers.DictField(allow_null=True, help_text="Why instances wait for a node, if some do")
+    explanation = InEnglish(allow_null=True, help_text="Why instances wait for a node, if some do")
     release = serializers.IntegerField(source="release.number")
     digest = serializers.CharField(source="release.digest")
     last_good_release = serializers.IntegerField(source="last_good.number", default=None, allow_null=True)
@@ -121,7 +122,9 @@ class InstanceSerializer(serializers.Serializer):
     relocate = ChoiceOrNull(
         [why.value for why in Relocate], allow_null=True, help_text="Why another one takes its place elsewhere"
     )
-    drift = serializers.CharField()
+    drift = serializers.SerializerMethodField(
+        help_text="How its container differs from what was made, in English; or empty"
+    )
     probes = serializers.DictField(child=ProbeSerializer(), help_text="By edge")
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
@@ -130,6 +133,9 @@ class InstanceSerializer(serializers.Serializer):
     withdrawn_at = serializers.DateTimeField(allow_null=True, help_text="It was taken out of the edges' configuration")
     stopping_at = serializers.DateTimeField(allow_null=True, help_text="Every edge had done so; it was told to stop")
     gone_at = serializers.DateTimeField(allow_null=True)
+
+    def get_drift(self, instance: Instance) -> str:
+        return text(instance.drift) if instance.drift else ""
 
 
 class LogLineSerializer(serializers.Serializer):
@@ -157,7 +163,7 @@ class PlanSerializer(serializers.Serializer):
     create = PlannedSerializer(many=True)
     retire = serializers.ListField(child=serializers.CharField(), help_text="Instances that go")
     pending = serializers.IntegerField(help_text="Instances that no node has room for")
-    explanation = serializers.DictField(help_text="How the nodes look after that; at most 50 of them")
+    explanation = InEnglish(help_text="How the nodes look after that; at most 50 of them")
 
 
 def with_figures(apps: QuerySet[App]) -> QuerySet[App]:

@@ -12,7 +12,7 @@ from apps.events.models import Event
 from apps.events.permissions import visible_events
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
 from apps.rest.filters import filtered
-from apps.rest.serializers import Reason
+from apps.rest.serializers import InEnglish, Reason
 from apps.rest.views import Resource
 
 FILTERS = {
@@ -29,7 +29,7 @@ class EventSerializer(serializers.Serializer):
     at = serializers.DateTimeField()
     kind = serializers.CharField()
     message = serializers.SerializerMethodField(help_text="The sentence, in the language of the request")
-    params = serializers.DictField()
+    params = InEnglish()
     reason = Reason(allow_null=True)
     actor = serializers.CharField(source="actor.username", default=None, allow_null=True)
     group = serializers.CharField(source="group.name", default=None, allow_null=True)

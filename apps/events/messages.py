@@ -1,4 +1,4 @@
-"""The sentence of every kind of event, and of every reason, in the reader's language."""
+"""The sentence of every kind of event, in the reader's language."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from apps.events.verdicts import FIGURES, spoken
-from apps.panel.explained import explained
-from scheduler.reasons import TEMPLATES, Reason
+from apps.reasons import said
+from scheduler.reasons import text
 
 MESSAGES: Mapping[str, str] = {
     # people and tokens
@@ -105,7 +104,7 @@ MESSAGES: Mapping[str, str] = {
 }
 
 
-class _Params(dict[str, Any]):
+class _Figures(dict[str, str]):
     """A figure that an old row lacks leaves a gap in its sentence, not a broken page."""
 
     def __missing__(self, key: str) -> str:
@@ -114,18 +113,6 @@ class _Params(dict[str, Any]):
 
 def sentence(kind: str, params: Mapping[str, Any], reason: Mapping[str, Any] | None = None) -> str:
     """What happened, and why where that is known, translated. Plain text: pages escape it as any other."""
-    happened = _(MESSAGES.get(kind, kind)) % _Params(params)
-    why = reason_text(reason)
+    happened = _(MESSAGES.get(kind, kind)) % _Figures({name: text(value, _) for name, value in params.items()})
+    why = said(reason)
     return f"{happened}: {why}" if why else happened
-
-
-def reason_text(reason: Reason | Mapping[str, Any] | None) -> str:
-    """The sentence of a reason, as value or as it is stored, translated; empty for None."""
-    if not reason:
-        return ""
-    stored = reason.as_dict() if isinstance(reason, Reason) else reason
-    params = stored.get("params", {})
-    if stored["code"] == "awaiting_placement" and "explanation" in params:
-        return explained(params["explanation"])  # which says it all
-    said = {name: spoken(str(value)) if name in FIGURES else value for name, value in params.items()}
-    return _(TEMPLATES.get(stored["code"], stored["code"])) % _Params(said)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from apps.events.messages import MESSAGES
 from apps.events.models import Event
 from apps.panel import live
-from scheduler.reasons import Reason
+from scheduler.reasons import Reason, stored
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -32,7 +32,8 @@ def record(
 
     Call it in the transaction of the change itself. Names go into `params` of their own accord, since the history
     outlives what it is about; of a node the name alone will do where the event is not part of the node's history.
-    Raises `KeyError` for a kind that has no sentence. Never pass a secret.
+    Figures are those of a reason: amounts and other reasons too. Raises `KeyError` for a kind that has no sentence.
+    Never pass a secret.
     """
     if kind not in MESSAGES:
         raise KeyError(kind)
@@ -47,7 +48,7 @@ def record(
         params.setdefault("operation", operation.kind)
     event = Event.objects.create(
         kind=kind,
-        params=params,
+        params={name: stored(value) for name, value in params.items()},
         reason=reason.as_dict() if reason else None,
         actor=actor,
         group=group,

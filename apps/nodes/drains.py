@@ -8,15 +8,16 @@ from datetime import datetime
 
 from apps.applications.models import Instance
 from apps.nodes.models import Node
+from scheduler.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Hindered:
-    """Instances of an app that cannot leave yet, and why, in the placement's words."""
+    """Instances of an app that cannot leave yet, and why."""
 
     app: str
     instances: int
-    reason: str
+    reason: Reason | str  # as older rows have it
 
 
 @dataclass(frozen=True, slots=True)

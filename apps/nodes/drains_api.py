@@ -10,14 +10,14 @@ from rest_framework.response import Response
 from apps.nodes import services
 from apps.nodes.drains import progress
 from apps.nodes.permissions import get_node
-from apps.rest.serializers import NoBody
+from apps.rest.serializers import English, NoBody
 from apps.rest.views import AdminResource
 
 
 class HinderedSerializer(serializers.Serializer):
     app = serializers.CharField(help_text="group/app")
     instances = serializers.IntegerField()
-    reason = serializers.CharField(help_text="Why no other node takes them; they serve on where they are")
+    reason = English(help_text="Why no other node takes them; they serve on where they are")
 
 
 class DrainSerializer(serializers.Serializer):

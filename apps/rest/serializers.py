@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.events.messages import reason_text
 from apps.fields import NAME_PATTERN
 from apps.quantities import parse_bytes, parse_cpu, show_cpu
+from apps.reasons import said
 from scheduler.model import Resources
+from scheduler.reasons import in_english, text
 
 MOST = 1 << 60  # far above any cluster, and within what databases count with
 
@@ -112,15 +113,29 @@ class Amounts(serializers.Serializer):
         return show_cpu(amounts.cpu)
 
 
+class English(serializers.CharField):
+    """A reason's sentence, in English; what older rows hold is one already."""
+
+    def to_representation(self, value: object) -> str:
+        return text(value)
+
+
+class InEnglish(serializers.DictField):
+    """Stored figures, with the English text of the reasons and amounts among them."""
+
+    def to_representation(self, value: Mapping[str, Any]) -> Any:
+        return in_english(value)
+
+
 class Reason(serializers.Serializer):
     """Why something is as it is."""
 
     code = serializers.CharField()
-    params = serializers.DictField()
+    params = InEnglish()
     message = serializers.SerializerMethodField(help_text="The sentence, in the language of the request")
 
     def get_message(self, reason: Mapping[str, Any]) -> str:
-        return reason_text(reason)
+        return said(reason)
 
 
 class ShortageSerializer(serializers.Serializer):
@@ -130,8 +145,8 @@ class ShortageSerializer(serializers.Serializer):
     subject = serializers.CharField()
     nodes = serializers.IntegerField(help_text="Nodes on which it holds")
     alone = serializers.IntegerField(help_text="Nodes on which nothing else stands in the way")
-    detail = serializers.CharField()
-    remedy = serializers.CharField(help_text="The smallest change of this sort by which one more would fit, or empty")
+    detail = English()
+    remedy = English(help_text="The smallest change of this sort by which one more would fit, or empty")
 
 
 class ProblemError(serializers.Serializer):

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from scheduler.diff.plan import Create, Move, Wait
 from scheduler.lifecycle import State
 from scheduler.model import AppState, Canary, Failures, Instance, Process
-from scheduler.placement.units import amount
-from scheduler.reasons import Reason, because
+from scheduler.reasons import Amount, Reason, Unit, because
 
 BACKOFF_MAX = 300.0
 STABLE = 600.0  # seconds of health after which earlier failures no longer count
@@ -98,5 +97,5 @@ def active_template(app: AppState) -> str:
 def ended(instance: Instance) -> Reason:
     """How its process ended."""
     if instance.oom_killed and instance.exit_code:
-        return because("out_of_memory", limit=amount("memory", instance.claim.memory), code=instance.exit_code)
+        return because("out_of_memory", limit=Amount(instance.claim.memory, Unit.BYTES), code=instance.exit_code)
     return because("exited", code=instance.exit_code)

@@ -35,7 +35,7 @@ def conclude(draft: Draft) -> Outcome | None:
     worst = max(draft.failures.items(), key=lambda item: item[1].count, default=None)
     if worst and worst[1].count >= ATTEMPTS:
         slot, last = worst
-        reason = because("kept_failing", slot=slot, failures=last.count, verdict=str(last.reason))
+        reason = because("kept_failing", slot=slot, failures=last.count, verdict=last.reason)
         step = "start" if last.reason.code == "start_failed" else "health"
         return Outcome(status, reason, step, last.generation)
     if app.pending:  # it waits for room, which no deadline makes
@@ -51,8 +51,8 @@ def conclude(draft: Draft) -> Outcome | None:
     if not draft.overdue(since, policy.deadline):
         draft.later(because("awaiting_health"), policy.deadline, since)
         return None
-    verdict = judge(lagging[-1], app.edges).detail if lagging else str(draft.wait[0].reason if draft.wait else "")
-    reason = because("deadline", seconds=policy.deadline, verdict=verdict)
+    found = judge(lagging[-1], app.edges).detail if lagging else next((wait.reason for wait in draft.wait), None)
+    reason = because("deadline", seconds=policy.deadline, verdict=found or "")
     return Outcome(status, reason, "health", lagging[-1].generation if lagging else None)
 
 

@@ -22,7 +22,7 @@ def judge_instance(draft: Draft, instance: Instance) -> None:
     elif instance.process is Process.MISSING:
         draft.retire(instance, because("missing"))
     elif instance.process is Process.PAUSED:
-        draft.retire(instance, because("drifted", difference="paused"))
+        draft.retire(instance, because("drifted", difference=because("paused")))
     elif instance.process is Process.EXITED:
         draft.give_up(instance, ended(instance))
     else:
@@ -35,13 +35,13 @@ def _judge_health(draft: Draft, instance: Instance) -> None:
     patience = check.failures * check.interval  # out of the rotation for as long again as it took to get there
     health = judge(instance, draft.app.edges)
     started = instance.started_at or instance.since
-    down = because("probe_down", verdict=health.detail)
+    down = because("probe_down", verdict=health.detail or "")
     if health.verdict is Verdict.UP:
         if instance.state is not State.HEALTHY:
             instance = draft.move(instance, State.HEALTHY, because("probe_up"))
     elif instance.state is State.STARTED:
         if draft.app.edges and draft.overdue(started, check.grace):
-            draft.give_up(instance, because("never_healthy", grace=check.grace, verdict=health.detail))
+            draft.give_up(instance, because("never_healthy", grace=check.grace, verdict=health.detail or ""))
             return
         draft.later(because("awaiting_health"), check.grace, started)
     elif health.verdict is Verdict.DOWN and instance.state is State.HEALTHY:
@@ -50,7 +50,7 @@ def _judge_health(draft: Draft, instance: Instance) -> None:
     elif instance.state is State.UNHEALTHY:
         if health.verdict is Verdict.DOWN and draft.overdue(instance.since, patience):
             seconds = round((draft.now - instance.since).total_seconds())
-            draft.give_up(instance, because("unhealthy", seconds=seconds, verdict=health.detail))
+            draft.give_up(instance, because("unhealthy", seconds=seconds, verdict=health.detail or ""))
             return
         draft.later(down, patience, instance.since)
     draft.staying.append(instance)

@@ -31,6 +31,6 @@ def explain(kind: Kind, wanted: int, placed: int) -> Explanation:
         checks,
         tuple(points),
         shortages(checks, state.size) if pending else (),
-        least_changes(checks, state.size) if pending else "",
-        str(joins) if joins else "",
+        least_changes(checks, state.size) if pending else None,
+        joins.reason() if joins else None,
     )

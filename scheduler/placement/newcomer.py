@@ -17,6 +17,7 @@ from scheduler.placement.labels import NODE, Expression, Operator
 from scheduler.placement.state import State
 from scheduler.placement.units import RESOURCES, amount
 from scheduler.placement.values import Bond
+from scheduler.reasons import Reason, because
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,10 @@ class Newcomer:
 
     name: str  # empty: any
     labels: dict[str, str]  # all that matter
-    needs: tuple[str, ...]
+    needs: tuple[str | Reason, ...]
 
-    def __str__(self) -> str:
-        return "1 more node with " + ", ".join(self.needs) if self.needs else "1 more node"
+    def reason(self) -> Reason:
+        return because("one_more_node_with", needs=self.needs) if self.needs else because("one_more_node")
 
 
 def newcomer(kind: Kind) -> Newcomer | None:
@@ -37,7 +38,7 @@ def newcomer(kind: Kind) -> Newcomer | None:
         return None
     expressions = [constraint.expression for constraint in kind.filters if isinstance(constraint, LabelFilter)]
     labels: dict[str, str] = {}
-    needs = [str(expression) for expression in expressions]
+    needs: list[str | Reason] = [str(expression) for expression in expressions]
     for label in dict.fromkeys([one.label for one in expressions] + [one.label for one in kind.domain_filters]):
         asked = [expression for expression in expressions if expression.label == label]
         rules = [constraint for constraint in kind.domain_filters if constraint.label == label]
@@ -47,10 +48,10 @@ def newcomer(kind: Kind) -> Newcomer | None:
         if value is not None:
             labels[label] = value
         if rules and label != NODE and not any(one.operator is Operator.EQUAL for one in asked):
-            needs.append(f"{label} == {value}" if known else f"a {label} of its own")
+            needs.append(f"{label} == {value}" if known else because("own_value", label=label))
     needs += [wanted_in_words(wanted) for wanted in kind.request.constraints.devices]
     needs += [
-        f"{amount(name, need)} {name} free"
+        because("room_free", amount=amount(name, need), resource=because(name))
         for name, need in zip(RESOURCES, kind.amounts, strict=True)
         if need and name != "instances"
     ]

@@ -21,6 +21,7 @@ from scheduler import wake
 from scheduler.diff import Create, Move
 from scheduler.lifecycle import State, sources
 from scheduler.model import AppState, Canary, Resources
+from scheduler.reasons import because
 from scheduler.store import sweeping
 
 QUARANTINE = timedelta(seconds=60)  # how long a freed address rests: edges and clients may still know it
@@ -39,7 +40,8 @@ class NoAddress(Exception):
     """The group's network has no free address."""
 
     def __init__(self, subnet: str) -> None:
-        super().__init__(f"no address is free in the group's network {subnet}")
+        self.reason = because("no_address", subnet=subnet)
+        super().__init__(str(self.reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,8 @@ from apps.operations.steps import close
 from apps.panel.live import announce
 from scheduler.diff import Outcome
 from scheduler.model import AppState, AppStatus, OperationStatus
-from scheduler.placement.units import amount
 from scheduler.progress import Step, StepStatus
-from scheduler.reasons import Reason
+from scheduler.reasons import Amount, Reason, Unit
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +120,7 @@ def _evidence(app: AppState, outcome: Outcome) -> dict[str, Any]:
         "reason": outcome.reason.as_dict(),
         "instance": row.name if row else None,
         "exit_code": row.exit_code if row else None,
-        "memory_limit": amount("memory", row.memory) if row and row.oom_killed else None,
+        "memory_limit": str(Amount(row.memory, Unit.BYTES)) if row and row.oom_killed else None,
         "probes": probes,
         "logs": row.log_tail if row else "",
     }

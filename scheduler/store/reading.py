@@ -42,7 +42,7 @@ from scheduler.model import (
     restarted,
 )
 from scheduler.placement import SPREAD, Affinity, Bond, Constraints, Profile, Request
-from scheduler.reasons import Reason, because
+from scheduler.reasons import Reason, because, restored
 from scheduler.routing import Split
 
 NOMINATION = timedelta(minutes=2)  # that a node is kept for an app; longer than instances take to leave
@@ -125,7 +125,7 @@ def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
         exit_code=row.exit_code,
         oom_killed=row.oom_killed,
         exec_health=ExecHealth(row.exec_health),
-        drift=row.drift,
+        drift=restored(row.drift),
         probes=tuple(probes),
         endpoint_revision=row.endpoint_revision,
         relocate=Relocate(row.relocate) if row.relocate else None,

@@ -18,8 +18,7 @@ from apps.panel.live import announce
 from scheduler.engine.base import Container, EngineInfo
 from scheduler.lifecycle import State, sources
 from scheduler.model import Probe, Process
-from scheduler.placement.units import amount
-from scheduler.reasons import Reason, because
+from scheduler.reasons import Amount, Reason, Unit, because, joined, stored
 
 
 def started(instance_id: int, container: str, now: datetime) -> None:
@@ -194,18 +193,20 @@ def present_one(app_id: int, generation: int) -> Instance | None:
 
 def seen(row: Instance, container: Container | None) -> bool:
     """Record how the engine shows an instance's container; None: it has none. True: something changed."""
+    drift = None
     if container is None:
         if row.state == State.ASSIGNED:
             return False  # not made yet
         fresh: dict[str, object] = {"process": Process.MISSING.value}
     else:
+        drift = None if row.state == State.ASSIGNED else difference(row, container)
         fresh = {
             "process": container.process.value,
             "exit_code": container.exit_code,
             "oom_killed": row.oom_killed or container.oom_killed,
             "exec_health": container.exec_health.value,
             "restarts": container.restarts,
-            "drift": "" if row.state == State.ASSIGNED else difference(row, container),
+            "drift": stored(drift),
         }
     fresh = {name: value for name, value in fresh.items() if getattr(row, name) != value}
     if not fresh:
@@ -215,26 +216,28 @@ def seen(row: Instance, container: Container | None) -> bool:
             return False
         if fresh.get("oom_killed"):
             about = {"slot": row.slot, "generation": row.generation, "node": row.node.name}
-            limit = amount("memory", row.memory)
+            limit = Amount(row.memory, Unit.BYTES)
             record("instance.out_of_memory", app=row.app, group=row.group, limit=limit, **about)
-        if fresh.get("drift"):
-            _tell("instance.drifted", row, because("drifted", difference=fresh["drift"]))
+        if drift is not None and "drift" in fresh:
+            _tell("instance.drifted", row, because("drifted", difference=drift))
         announce(f"app.{row.app_id}")
     return True
 
 
-def difference(row: Instance, container: Container) -> str:
-    """How a container differs from what Berth made for the instance, in words; empty when it does not."""
-    found = []
+def difference(row: Instance, container: Container) -> Reason | None:
+    """How a container differs from what Berth made for the instance; None when it does not."""
+    found: list[Reason] = []
     if container.memory != row.memory:
-        found.append(f"memory {container.memory} instead of {row.memory} bytes")
+        found.append(because("memory_differs", found=container.memory, made=row.memory))
     if container.cpu != row.cpu:
-        found.append(f"CPU {container.cpu} instead of {row.cpu} thousandths")
+        found.append(because("cpu_differs", found=container.cpu, made=row.cpu))
     if container.process in (Process.RUNNING, Process.PAUSED) and container.address != row.address:
-        found.append(f"address {container.address or 'none'} instead of {row.address}")
+        lost = because("address_lost", made=row.address)
+        differs = because("address_differs", found=container.address, made=row.address)
+        found.append(differs if container.address else lost)
     if len(container.networks) > 1:
-        found.append(f"attached to {len(container.networks)} networks")
-    return "; ".join(found)
+        found.append(because("networks_differ", networks=len(container.networks)))
+    return joined("also", found)
 
 
 def orphans(containers: Iterable[Container]) -> list[Container]:

@@ -22,7 +22,7 @@ from apps.placement.models import RebalancePolicy
 from scheduler import wake
 from scheduler.lifecycle import State
 from scheduler.model import Relocate
-from scheduler.reasons import because
+from scheduler.reasons import Reason, because, restored
 from scheduler.store.cluster import STAYING
 
 NONE = {"relocate": "", "relocate_by": "", "relocate_at": None, "relocate_for": None}
@@ -105,14 +105,14 @@ def leaving(node: str) -> int:
     return rows.exclude(app__explanation__isnull=False, state__in=STAYING).count()
 
 
-def waiting(node: str) -> dict[str, tuple[int, str]]:
+def waiting(node: str) -> dict[str, tuple[int, Reason | str]]:
     """By app, how many instances are to leave the node and wait for room elsewhere, and what the placement says."""
     rows = Instance.objects.filter(node__name=node, gone_at=None, relocate=Relocate.DRAIN, state__in=STAYING)
-    found: dict[str, tuple[int, str]] = {}
+    found: dict[str, tuple[int, Reason | str]] = {}
     columns = ("group__name", "app__name", "app__explanation")
     for group, app, explanation in rows.exclude(app__explanation=None).values_list(*columns):
         key = f"{group}/{app}"
-        found[key] = found.get(key, (0, ""))[0] + 1, explanation["summary"]
+        found[key] = found.get(key, (0, ""))[0] + 1, restored(explanation["summary"])
     return found
 
 

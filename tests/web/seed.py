@@ -32,6 +32,7 @@ from scheduler.reasons import because
 GIB = 1 << 30
 PASSWORD = "berth-at-noon"
 SECRET = "s3cr3t-value-that-no-page-may-show"
+FAILS = because("edge_says", edge="edge", words="L7STS/500")
 HOSTILE = "<script>alert('x')</script>"
 
 
@@ -272,7 +273,7 @@ def _api(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
 
 
 def _search(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
-    failed = because("never_healthy", grace=30, verdict="L7STS/500")
+    failed = because("never_healthy", grace=30, verdict=FAILS)
     spec = {
         "image": "registry.example.com/shop/search:0.9",
         "replicas": 1,
@@ -287,7 +288,7 @@ def _search(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
     probes = {"edge": {"up": False, "since": now.isoformat(), "detail": "L7STS/500", "sessions": 0}}
     make_instance(
         app, nodes[1], 0, 4, State.UNHEALTHY, now, failures=3, probes=probes, process="restarting", restarts=4,
-        reason=because("probe_down", verdict="L7STS/500").as_dict(), started_at=now - timedelta(seconds=25),
+        reason=because("probe_down", verdict=FAILS).as_dict(), started_at=now - timedelta(seconds=25),
     )  # fmt: skip
     for generation in (2, 3):
         make_instance(
@@ -300,7 +301,7 @@ def _search(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
          ("health", "failed", 0, 1, 92, 2), ("retire", "waiting", 0, 1, None, None)],
         release=1,
         error={
-            "step": "health", "reason": because("kept_failing", slot=0, failures=3, verdict="L7STS/500").as_dict(),
+            "step": "health", "reason": because("kept_failing", slot=0, failures=3, verdict=FAILS).as_dict(),
             "instance": "0-3", "exit_code": None, "probes": {"edge": "L7STS/500"}, "logs": tail,
         },
     )  # fmt: skip
@@ -309,7 +310,7 @@ def _search(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
         "operation.failed",
         app=app,
         operation=operation,
-        reason=because("deadline", seconds=300, verdict="L7STS/500"),
+        reason=because("deadline", seconds=300, verdict=FAILS),
     )
     return app
 
@@ -350,16 +351,16 @@ def _warehouse(group: Group, nodes: list[Node], by: User, now: datetime) -> App:
         "resources": {"cpu": 6, "memory": "48GiB", "disk": "100GiB"},
         "placement": {"require": ["disk == ssd"]},
     }
-    why = explanation(nodes).as_dict()
-    waits = because("awaiting_placement", explanation=why["summary"]).as_dict()
-    app = make_app(group, "warehouse", by, spec, status="pending", status_reason=waits, explanation=why)
+    found = explanation(nodes)
+    waits = because("awaiting_placement", explanation=found.summary()).as_dict()
+    app = make_app(group, "warehouse", by, spec, status="pending", status_reason=waits, explanation=found.as_dict())
     _operation(
         app, OperationKind.CREATE, OperationStatus.RUNNING, by, now,
         [("place", "running", 0, 2, 70, None), ("start", "waiting", 0, 2, None, None),
          ("health", "waiting", 0, 2, None, None), ("retire", "waiting", 0, 1, None, None)],
         release=1,
     )  # fmt: skip
-    record("app.placement_pending", app=app, reason=because("awaiting_placement", explanation=why["summary"]))
+    record("app.placement_pending", app=app, reason=because("awaiting_placement", explanation=found.summary()))
     return app
 
 

@@ -10,12 +10,13 @@ from django.utils import translation
 
 from apps.applications.models import App
 from apps.events import services
-from apps.events.messages import MESSAGES, reason_text, sentence
+from apps.events.messages import MESSAGES, sentence
 from apps.events.models import Event
 from apps.events.services import record
 from apps.groups.models import Group
 from apps.nodes.models import Node
 from apps.operations.services import begin
+from apps.reasons import said
 from scheduler.model import OperationKind
 from scheduler.reasons import TEMPLATES, because
 from tests.web.api import Api
@@ -76,15 +77,15 @@ def test_a_reason_follows_its_event() -> None:
     assert sentence("instance.failed", params, why.as_dict()) == (
         "instance 0-3 of web failed: its process ended with code 137"
     )
-    assert reason_text(why) == "its process ended with code 137"
-    assert reason_text(None) == ""
+    assert said(why) == "its process ended with code 137"
+    assert said(None) == ""
 
 
 def test_old_rows_leave_gaps_and_break_nothing() -> None:
     assert sentence("instance.failed", {}) == "instance …-… of … failed"
     assert sentence("app.from_the_future", {}) == "app.from_the_future"
-    assert reason_text({"code": "from_the_future"}) == "from_the_future"
-    assert reason_text({"code": "exited", "params": {}}) == "its process ended with code …"
+    assert said({"code": "from_the_future"}) == "from_the_future"
+    assert said({"code": "exited", "params": {}}) == "its process ended with code …"
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -93,7 +94,7 @@ def test_every_sentence_can_be_made_in_every_language(language: str) -> None:
         for kind in MESSAGES:
             assert sentence(kind, {})
         for code in TEMPLATES:
-            assert reason_text({"code": code, "params": {}})
+            assert said({"code": code, "params": {}})
 
 
 @pytest.mark.django_db

@@ -285,13 +285,13 @@ def test_a_failed_operation_shows_its_step_verdict_and_last_lines(maya: Client, 
     for url in (reverse("app", args=["shop", "search"]), reverse("operation", args=[berth.search.operations.get().pk])):
         text = maya.get(url).text
         assert "Why it failed" in text
-        assert "slot 0 failed 3 times: L7STS/500" in text
+        assert "slot 0 failed 3 times: edge: L7STS/500" in text
         assert "index not found: /data/index" in text
 
 
 def test_a_pending_app_says_what_each_node_lacks_and_what_would_help(maya: Client, berth: Seed) -> None:
     text = maya.get(reverse("app", args=["data", "warehouse"])).text
-    assert "no node of 4 fits" in text
+    assert "0 of 4 nodes fit" in text
     assert "memory: needs 48 GiB, 12 GiB free of 31 GiB" in text
     assert "needs disk == ssd, it has no label disk" in text
     assert "1 more node with" in text

@@ -17,11 +17,11 @@ from django.utils import translation
 
 from apps.events.messages import MESSAGES
 from apps.panel import words
-from apps.panel.explained import explained
+from apps.reasons import said as spoken
 from scheduler.lifecycle import State
 from scheduler.model import OperationKind, OperationStatus, PlacementRules, Process, Resources
-from scheduler.placement import Affinity, AtMost, Bond, Constraints, Node, Request, Skew, Taint, place
-from scheduler.reasons import TEMPLATES
+from scheduler.placement import Affinity, AtMost, Bond, Constraints, DeviceRequest, Node, Request, Skew, Taint, place
+from scheduler.reasons import FIGURES, TEMPLATES
 from tests.web.panel import address, arguments, routes
 from tests.web.seed import explanation, seed
 
@@ -58,7 +58,10 @@ def test_the_compiled_catalogue_is_that_of_the_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", TEMPLATES)
 def test_every_reason_has_a_chinese_sentence(code: str) -> None:
     with translation.override("zh-hans"):
-        assert translation.gettext(TEMPLATES[code]) != TEMPLATES[code]
+        said = translation.gettext(TEMPLATES[code])
+    assert set(FIGURE.findall(said)) == FIGURES[code]
+    if set(FIGURE.sub("", TEMPLATES[code])) & set(string.ascii_letters):  # it has words of its own
+        assert said != TEMPLATES[code]
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
@@ -90,7 +93,7 @@ def test_the_placements_explanation_is_chinese_but_for_names_and_units() -> None
     said += [verdict["detail"] for node in why["nodes"] for verdict in node["verdicts"] if not verdict["fits"]]
     assert len(said) > 6
     with translation.override("zh-hans"):
-        for sentence in map(explained, said):
+        for sentence in map(spoken, said):
             left = re.sub(r"GiB|MiB|CPU|disk == ssd|berth-\d|\bdisk\b", "", sentence)
             assert not set(left) & set(string.ascii_letters), sentence
 
@@ -104,6 +107,9 @@ ASKED = [
     Constraints(affinities=(Affinity(Bond.WITH, "group/db"), Affinity(Bond.WITH, "group/x", "zone"))),
     Constraints(affinities=(Affinity(Bond.APART, "group/db"), Affinity(Bond.APART, "group/db", "zone"))),
     Constraints(affinities=(Affinity(Bond.WITH, "group/x", "rack"),)),
+    Constraints(ports=frozenset({80}), volumes=frozenset({"n7"})),
+    Constraints(devices=(DeviceRequest("gpu", 2, models=frozenset({"a", "b"})),)),
+    Constraints(devices=(DeviceRequest("gpu", 1, share=500),)),
 ]
 
 
@@ -123,8 +129,8 @@ def test_every_constraint_is_explained_in_chinese(asked: Any, taints: tuple[Tain
     names = re.compile(r"[GM]iB|CPU|group/\w+|\bn\d\b|\b(?:B|disk|ssd|cores|zone|rack|gpu|yes|old|node|new|[ab])\b")
     with translation.override("zh-hans"):
         for sentence in said:
-            shown = explained(sentence)
-            assert not set(names.sub("", shown)) & set(string.ascii_letters), (sentence, shown)
+            shown = spoken(sentence)
+            assert not set(names.sub("", shown)) & set(string.ascii_letters), (str(sentence), shown)
 
 
 def test_what_a_node_has_to_fetch_is_said_in_chinese() -> None:
@@ -137,7 +143,7 @@ def test_what_a_node_has_to_fetch_is_said_in_chinese() -> None:
     assert len(set(said)) == 4
     with translation.override("zh-hans"):
         for sentence in said:
-            assert not set(explained(sentence).replace("MiB", "")) & set(string.ascii_letters), sentence
+            assert not set(spoken(sentence).replace("MiB", "")) & set(string.ascii_letters), str(sentence)
 
 
 # What stays as it is in any language: names, units, terms, and what users wrote.

@@ -21,16 +21,16 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from apps.applications.models import Route
-from apps.events.messages import reason_text, sentence
+from apps.events.messages import sentence
 from apps.events.models import Event
 from apps.operations.models import Operation
 from apps.panel import words
-from apps.panel.explained import explained
 from apps.panel.regions import render_region
 from apps.panel.terminal import plain
 from apps.panel.times import span
 from apps.placement import words as placement
 from apps.quantities import about_bytes, name_figure, show_cpu
+from apps.reasons import said
 
 register = template.Library()
 
@@ -51,7 +51,7 @@ EVENT_TONES = {
 
 register.filter("cores", show_cpu)
 register.filter("size", about_bytes)
-register.filter("explained", explained)
+register.filter("said", said)
 register.filter("plain", plain)
 
 
@@ -159,12 +159,6 @@ def bar(label: str, used: int, limit: int, unit: str = "") -> Mapping[str, Any]:
 
 
 @register.filter
-def reason(stored: Mapping[str, Any] | None) -> str:
-    """The sentence of a reason."""
-    return reason_text(stored)
-
-
-@register.filter
 def event_text(event: Event) -> str:
     """What happened, and why."""
     spoken = {
@@ -172,7 +166,7 @@ def event_text(event: Event) -> str:
         "role": words.ROLES.get(event.params.get("role", ""), ""),
     }
     happened = sentence(event.kind, {**event.params, **spoken})
-    why = reason(event.reason)
+    why = said(event.reason)
     return gettext("%(happened)s: %(why)s") % {"happened": happened, "why": why} if why else happened
 
 

@@ -8,6 +8,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Affinity, Bond, Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 class AffinityFilter(CountFilter):
@@ -34,13 +35,13 @@ class AffinityFilter(CountFilter):
         return refuses
 
     def checks(self, view: View) -> Iterator[Check]:
-        counts = view.count(self.app).copy()
+        counts, bond = view.count(self.app).copy(), phrase(self.affinity)
         yield Check(
             self.name,
-            phrase(self.affinity),
+            str(bond),
             self.passes(view),
-            lambda n: f"wants to be {phrase(self.affinity)}: {counts[n]} instances of it run here",
-            lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
+            lambda n: because("bond_here", bond=bond, there=int(counts[n])),
+            lambda nodes: because("bond_broken", bond=bond, nodes=len(nodes)),
             lambda nodes: remedy(self.affinity, f"node {view.state.names[nodes[0]]}"),
         )
 
@@ -81,37 +82,39 @@ class DomainAffinityFilter(DomainFilter):
         return allowed
 
     def checks(self, view: View) -> Iterator[Check]:
-        column, tally = self.state.column(self.label), self.tally.copy()
+        codes, tally, bond = self.state.column(self.label).codes, self.tally.copy(), phrase(self.affinity)
         yield Check(
             self.name,
-            phrase(self.affinity),
+            str(bond),
             self.passes(view),
-            lambda n: f"wants to be {phrase(self.affinity)}: {self.value(n)}, {tally[column.codes[n]]} instances there",
-            lambda nodes: f"not {phrase(self.affinity)} on {len(nodes)}",
+            lambda n: because("bond_there", bond=bond, where=self.value(n), there=int(tally[codes[n]])),
+            lambda nodes: because("bond_broken", bond=bond, nodes=len(nodes)),
             self._remedy,
         )
 
-    def _remedy(self, nodes: Ints) -> str:
+    def _remedy(self, nodes: Ints) -> Reason | None:
         if self.itself and self.affinity.bond is Bond.WITH:
-            return ""  # it can go where it runs already: what it needs is room there
+            return None  # it can go where it runs already: what it needs is room there
         column = self.state.column(self.label)
         labelled = nodes[column.codes[nodes] != column.missing]
         if len(labelled):
             return remedy(self.affinity, self.value(int(labelled[0])))
-        node = f"node {self.state.names[nodes[0]]}"
+        node = self.state.names[nodes[0]]
         fitting = [value for value, fine in zip(column.values, self.allowed(), strict=True) if fine]
         if fitting:
-            return f"{self.label} == {fitting[0]} on {node}"
-        return f"a label {self.label} on {node} and {remedy(self.affinity, node)}"
+            return because("expression_on", expression=f"{self.label} == {fitting[0]}", node=node)
+        label = because("label_on", label=self.label, node=node)
+        return because("both", first=label, rest=remedy(self.affinity, f"node {node}"))
 
     def watched(self) -> set[str]:
         return {self.affinity.app}
 
 
-def phrase(affinity: Affinity) -> str:
-    bond = "on the same" if affinity.bond is Bond.WITH else "on another"
-    return f"{bond} {affinity.label} {'as' if affinity.bond is Bond.WITH else 'than'} {affinity.app}"
+def phrase(affinity: Affinity) -> Reason:
+    code = "bond_with" if affinity.bond is Bond.WITH else "bond_apart"
+    return because(code, label=affinity.label, app=affinity.app)
 
 
-def remedy(affinity: Affinity, where: str) -> str:
-    return f"{'an' if affinity.bond is Bond.WITH else 'no'} instance of {affinity.app} on {where}"
+def remedy(affinity: Affinity, where: str | Reason) -> Reason:
+    code = "bond_instance" if affinity.bond is Bond.WITH else "bond_no_instance"
+    return because(code, app=affinity.app, where=where)

@@ -9,6 +9,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 class AtMostFilter(CountFilter):
@@ -42,13 +43,15 @@ class AtMostFilter(CountFilter):
             self.name,
             NODE,
             self.passes(view),
-            lambda n: f"{own[n]} of at most {self.most} instances of the app run here",
-            lambda nodes: f"{self._already()} on {len(nodes)}",
-            lambda nodes: f"{int(own[nodes].min()) + 1} instances of the app allowed on one node",
+            lambda n: because("at_most_here", there=int(own[n]), most=self.most),
+            lambda nodes: self._failing(len(nodes)),
+            lambda nodes: because("more_allowed", most=int(own[nodes].min()) + 1, label=NODE),
         )
 
-    def _already(self) -> str:
-        return "an instance of the app already" if self.most == 1 else f"{self.most} instances of the app already"
+    def _failing(self, nodes: int) -> Reason:
+        if self.most == 1:
+            return because("one_already", nodes=nodes)
+        return because("some_already", most=self.most, nodes=nodes)
 
 
 class AtMostPerValueFilter(DomainFilter):
@@ -70,28 +73,29 @@ class AtMostPerValueFilter(DomainFilter):
     def checks(self, view: View) -> Iterator[Check]:
         column, tally = self.state.column(self.label), self.state.counts.tally(self.app, self.label).copy()
 
-        def detail(n: int) -> str:
+        def detail(n: int) -> Reason:
             if column.codes[n] == column.missing:
-                return f"needs a label {self.label}, it has none"
-            return f"{self.value(n)}: {tally[column.codes[n]]} of at most {self.most} instances of the app"
+                return because("label_needed", label=self.label)
+            there = int(tally[column.codes[n]])
+            return because("at_most_there", where=self.value(n), there=there, most=self.most)
 
         yield Check(
             self.name,
             self.label,
             self.passes(view),
             detail,
-            lambda nodes: f"{self.label} full or missing on {len(nodes)} (at most {self.most} a value)",
+            lambda nodes: because("value_full", label=self.label, nodes=len(nodes), most=self.most),
             self._remedy,
         )
 
-    def _remedy(self, nodes: Ints) -> str:
+    def _remedy(self, nodes: Ints) -> Reason:
         column = self.state.column(self.label)
         codes = column.codes[nodes]
         codes = codes[codes != column.missing]
         if not len(codes):
-            return f"a label {self.label} on node {self.state.names[nodes[0]]}"
+            return because("label_on", label=self.label, node=self.state.names[nodes[0]])
         fewest = int(self.state.counts.tally(self.app, self.label)[codes].min())
-        return f"{fewest + 1} instances of the app allowed on one {self.label}"
+        return because("more_allowed", most=fewest + 1, label=self.label)
 
     def watched(self) -> set[str]:
         return {self.app}

@@ -1,6 +1,7 @@
-"""What a filter is: a hard constraint, asked of every node, that gives its figures when it says no.
+"""What a filter is: a hard constraint, asked of every node, that gives its figures when it says no: as reasons.
 
-A new filter is a class in a file of its own that is named in `filters/__init__.py`.
+A new filter is a class in a file of its own that is named in `filters/__init__.py`; the sentences of its reasons are in
+`scheduler/reasons/placement.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,9 @@ class Check:
     filter: str
     subject: str  # what it is about: a resource, an expression, a rule
     passes: Bools
-    detail: Callable[[int], str]  # one node's figures: "memory: needs 512 MiB, 300 MiB free of 4 GiB"
-    failing: Callable[[Ints], str]  # those nodes in one phrase: "memory short on 2 (needs 512 MiB, at most …)"
-    remedy: Callable[[Ints], str]  # the smallest change by which one of those nodes would pass
+    detail: Callable[[int], Reason]  # one node's figures: "memory: needs 512 MiB, 300 MiB free of 4 GiB"
+    failing: Callable[[Ints], Reason]  # those nodes in one phrase: "memory short on 2 (needs 512 MiB, at most …)"
+    remedy: Callable[[Ints], Reason | None]  # the smallest change by which one of those nodes would pass, if any
 
 
 class Filter:
@@ -97,8 +99,8 @@ class DomainFilter(Filter):
         passes: Bools = self.allowed()[view.pick(self.state.column(self.label).codes)]
         return passes
 
-    def value(self, n: int) -> str:
+    def value(self, n: int) -> str | Reason:
         """ "zone a", or that node `n` has no such label."""
         column = self.state.column(self.label)
         value = column.values[column.codes[n]]
-        return f"no label {self.label}" if value is None else f"{self.label} {value}"
+        return because("no_label", label=self.label) if value is None else f"{self.label} {value}"

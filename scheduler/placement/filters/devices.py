@@ -10,6 +10,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import WHOLE, DeviceRequest, Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because, joined
 
 
 class DeviceFilter(Filter):
@@ -52,21 +53,23 @@ class DeviceFilter(Filter):
             self.name,
             self.request.name,
             self.passes(view),
-            lambda n: f"{self.request.name}: needs {wants}, has {_shares(usable, n)}",
-            lambda nodes: f"{self.request.name} short on {len(nodes)} (needs {wants})",
-            lambda nodes: f"{wants} free on node {self.state.names[nodes[0]]}",
+            lambda n: _free(self.request.name, wants, usable, n),
+            lambda nodes: because("devices_short", device=self.request.name, nodes=len(nodes), needs=wants),
+            lambda nodes: because("devices_freed", devices=wants, node=self.state.names[nodes[0]]),
         )
 
 
-def wanted_in_words(wanted: DeviceRequest) -> str:
+def wanted_in_words(wanted: DeviceRequest) -> Reason:
     """ "2 whole t4 or v100 gpu"."""
-    models = " or ".join(sorted(wanted.models))
-    of = f"{models} {wanted.name}" if models else wanted.name
-    return (
-        f"{wanted.count} whole {of}" if wanted.share == WHOLE else f"{wanted.count} × {wanted.share}/{WHOLE} of a {of}"
-    )
+    models = joined("either", sorted(wanted.models))
+    device = wanted.name if models is None else because("device_of", models=models, device=wanted.name)
+    if wanted.share == WHOLE:
+        return because("whole_devices", count=wanted.count, device=device)
+    return because("shared_devices", count=wanted.count, share=wanted.share, whole=WHOLE, device=device)
 
 
-def _shares(usable: Ints | None, n: int) -> str:
+def _free(device: str, wants: Reason, usable: Ints | None, n: int) -> Reason:
     shares = [] if usable is None else sorted((int(free) for free in usable[n] if free > 0), reverse=True)
-    return ", ".join(f"{free}/{WHOLE}" for free in shares) + " free" if shares else "none free"
+    if not shares:
+        return because("devices_taken", device=device, needs=wants)
+    return because("devices_free", device=device, needs=wants, shares=tuple(f"{free}/{WHOLE}" for free in shares))

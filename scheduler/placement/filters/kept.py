@@ -10,6 +10,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 class KeptFilter(Filter):
@@ -36,10 +37,10 @@ class KeptFilter(Filter):
             self.name,
             "kept",
             self.passes(view),
-            lambda n: "room is being made here for a higher priority",
-            lambda nodes: f"{len(nodes)} kept for a higher priority",
+            lambda n: because("kept"),
+            lambda nodes: because("all_kept", nodes=len(nodes)),
             self._remedy,
         )
 
-    def _remedy(self, nodes: Ints) -> str:
-        return f"node {self.nodes[nodes[0]].name} no longer kept"
+    def _remedy(self, nodes: Ints) -> Reason:
+        return because("kept_no_longer", node=self.nodes[nodes[0]].name)

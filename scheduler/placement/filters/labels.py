@@ -9,6 +9,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 class LabelFilter(Filter):
@@ -32,17 +33,20 @@ class LabelFilter(Filter):
     def checks(self, view: View) -> Iterator[Check]:
         yield Check(self.name, str(self.expression), self.passes(view), self._detail, self._failing, self._remedy)
 
-    def _detail(self, n: int) -> str:
+    def _detail(self, n: int) -> Reason:
         label = self.expression.label
         column = self.state.column(label)
         value = column.values[column.codes[n]]
-        has = f"it has no label {label}" if value is None else f"{label} is {value}"
-        return f"needs {self.expression}, {has}"
+        expression = str(self.expression)
+        if value is None:
+            return because("label_lacks", expression=expression, label=label)
+        return because("label_is", expression=expression, label=label, value=value)
 
-    def _failing(self, nodes: Ints) -> str:
-        return f"label {self.expression} missing on {len(nodes)}"
+    def _failing(self, nodes: Ints) -> Reason:
+        return because("label_missing", expression=str(self.expression), nodes=len(nodes))
 
-    def _remedy(self, nodes: Ints) -> str:
+    def _remedy(self, nodes: Ints) -> Reason:
+        expression = str(self.expression)
         if self.expression.label == NODE:  # a node's name is not changed
-            return f"{self.expression} no longer required"
-        return f"{self.expression} on node {self.state.names[nodes[0]]}"
+            return because("expression_dropped", expression=expression)
+        return because("expression_on", expression=expression, node=self.state.names[nodes[0]])

@@ -10,6 +10,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import because
 
 
 class NameFilter(Filter):
@@ -33,12 +34,12 @@ class NameFilter(Filter):
         return view.pick(self.named)
 
     def checks(self, view: View) -> Iterator[Check]:
-        wanted = ", ".join(self.names)
+        wanted = tuple(self.names)
         yield Check(
             self.name,
-            wanted,
+            ", ".join(wanted),
             self.passes(view),
-            lambda n: f"wants {wanted}, this is {self.state.names[n]}",
-            lambda nodes: f"{len(nodes)} not among {wanted}",
-            lambda nodes: f"{self.state.names[nodes[0]]} among the nodes it may run on",
+            lambda n: because("other_node", nodes=wanted, node=self.state.names[n]),
+            lambda nodes: because("other_nodes", nodes=len(nodes), names=wanted),
+            lambda nodes: because("node_allowed", node=self.state.names[nodes[0]]),
         )

@@ -8,6 +8,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import because
 
 
 class PortFilter(Filter):
@@ -34,7 +35,7 @@ class PortFilter(Filter):
             self.name,
             str(self.port),
             passes,
-            lambda n: f"port {self.port} is {'free' if passes[n] else 'taken'}",
-            lambda nodes: f"port {self.port} taken on {len(nodes)}",
-            lambda nodes: f"port {self.port} free on node {self.state.names[nodes[0]]}",
+            lambda n: because("port_free" if passes[n] else "port_taken", port=self.port),
+            lambda nodes: because("ports_taken", port=self.port, nodes=len(nodes)),
+            lambda nodes: because("port_freed", port=self.port, node=self.state.names[nodes[0]]),
         )

@@ -11,6 +11,7 @@ from scheduler.placement.types import Bools, Ints
 from scheduler.placement.units import RESOURCES, amount
 from scheduler.placement.values import Request
 from scheduler.placement.view import View, needed
+from scheduler.reasons import Reason, because, rounded_up
 
 
 class ResourcesFilter(Filter):
@@ -44,19 +45,22 @@ class ResourcesFilter(Filter):
     def _check(self, row: int, name: str, passes: Bools) -> Check:
         free, of = self.state.free[row].copy(), self.state.allocatable[row]
         need = int(self.need[row])
-        needs = amount(name, need)
+        resource, needs = because(name), amount(name, need)
 
-        def detail(n: int) -> str:
-            return f"{name}: needs {needs}, {amount(name, int(free[n]))} free of {amount(name, int(of[n]))}"
+        def detail(n: int) -> Reason:
+            there, in_all = amount(name, int(free[n])), amount(name, int(of[n]))
+            return because("resource_free", resource=resource, needs=needs, free=there, of=in_all)
 
-        def failing(nodes: Ints) -> str:
+        def failing(nodes: Ints) -> Reason:
             most = amount(name, int(free[nodes].max()))
-            return f"{name} short on {len(nodes)} (needs {needs}, at most {most} free)"
+            return because("resource_short", resource=resource, nodes=len(nodes), needs=needs, most=most)
 
-        def remedy(nodes: Ints) -> str:
+        def remedy(nodes: Ints) -> Reason:
             n = int(nodes[free[nodes].argmax()])
-            less = need - int(free[n])
-            what = f"{amount(name, less, up=True)} less {name}" if name != "instances" else f"{less} fewer instances"
-            return f"{what} (on node {self.state.names[n]})"
+            less, node = need - int(free[n]), self.state.names[n]
+            if name == "instances":
+                return because("fewer_instances", instances=less, node=node)
+            enough = less if name == "cpu" else rounded_up(less)
+            return because("less", needs=amount(name, enough), resource=resource, node=node)
 
         return Check(self.name, name, passes, detail, failing, remedy)

@@ -11,6 +11,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 _FAR = 1 << 40  # more than any count
 
@@ -62,31 +63,32 @@ class SkewFilter(DomainFilter):
         column, tally, counts = self.state.column(self.label), self.tally.copy(), self._counts()
         fewest = int(counts.min())
 
-        def detail(n: int) -> str:
+        def detail(n: int) -> Reason:
             code = column.codes[n]
             if code == column.missing:
-                return f"needs a label {self.label}, it has none"
+                return because("label_needed", label=self.label)
             if counts[code] >= _FAR:
-                return f"{self.value(n)} is not spread over: no node there can take an instance"
-            return f"{self.value(n)} has {tally[code]} instances, the emptiest {fewest}; skew at most {self.most}"
+                return because("skew_apart", where=self.value(n))
+            there = int(tally[code])
+            return because("skew_there", where=self.value(n), there=there, fewest=fewest, most=self.most)
 
         yield Check(
             self.name,
             self.label,
             self.passes(view),
             detail,
-            lambda nodes: f"skew over {self.label} above {self.most} on {len(nodes)}",
+            lambda nodes: because("skewed", label=self.label, most=self.most, nodes=len(nodes)),
             lambda nodes: self._remedy(tally[column.codes[nodes]], fewest, nodes),
         )
 
-    def _remedy(self, there: Ints, fewest: int, nodes: Ints) -> str:
-        """Empty when nothing but what keeps the nodes from taking any instance keeps them from being spread over."""
+    def _remedy(self, there: Ints, fewest: int, nodes: Ints) -> Reason | None:
+        """None when nothing but what keeps the nodes from taking any instance keeps them from being spread over."""
         labelled = self.state.column(self.label).codes[nodes] != self.state.column(self.label).missing
         if not labelled.any():
-            return f"a label {self.label} on node {self.state.names[nodes[0]]}"
+            return because("label_on", label=self.label, node=self.state.names[nodes[0]])
         least = int(there[labelled].min())
         needed = least + 1 - min(fewest, least)
-        return f"a skew of {needed} over {self.label}" if needed > self.most else ""
+        return because("skew_allowed", most=needed, label=self.label) if needed > self.most else None
 
     def watched(self) -> set[str]:
         return {self.app}

@@ -9,6 +9,14 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
+
+STATES = {
+    "ready": because("node_ready"),
+    "cordoned": because("node_cordoned"),
+    "draining": because("node_draining"),
+    "down": because("node_down"),
+}
 
 
 class StateFilter(Filter):
@@ -31,12 +39,13 @@ class StateFilter(Filter):
     def checks(self, view: View) -> Iterator[Check]:
         yield Check(self.name, "state", self.passes(view), self._detail, self._failing, self._remedy)
 
-    def _detail(self, n: int) -> str:
-        return f"the node is {self.nodes[n].state}"
+    def _detail(self, n: int) -> Reason:
+        return because("node_is", state=STATES.get(self.nodes[n].state, self.nodes[n].state))
 
-    def _failing(self, nodes: Ints) -> str:
-        counts = Counter(self.nodes[n].state for n in nodes.tolist())
-        return ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    def _failing(self, nodes: Ints) -> Reason:
+        counts = Counter(self.nodes[n].state for n in nodes.tolist()).most_common()
+        states = tuple(because("state_count", nodes=count, state=STATES.get(state, state)) for state, count in counts)
+        return because("states", states=states)
 
-    def _remedy(self, nodes: Ints) -> str:
-        return f"node {self.nodes[nodes[0]].name} ready again"
+    def _remedy(self, nodes: Ints) -> Reason:
+        return because("again_ready", node=self.nodes[nodes[0]].name)

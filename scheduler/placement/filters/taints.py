@@ -10,6 +10,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools
 from scheduler.placement.values import Request, Taint
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 class TaintFilter(Filter):
@@ -41,11 +42,15 @@ class TaintFilter(Filter):
             self.name,
             "taints",
             self.passes(view),
-            lambda n: f"not tolerated: {self._refused(n)}" if self._refused(n) else "no taint in the way",
-            lambda nodes: f"taint not tolerated on {len(nodes)} ({self._refused(int(nodes[0]))})",
-            lambda nodes: f"a toleration of {self._refused(int(nodes[0]))}",
+            self._detail,
+            lambda nodes: because("taints", nodes=len(nodes), taints=self._refused(int(nodes[0]))),
+            lambda nodes: because("toleration", taints=self._refused(int(nodes[0]))),
         )
 
-    def _refused(self, n: int) -> str:
+    def _detail(self, n: int) -> Reason:
+        refused = self._refused(n)
+        return because("not_tolerated", taints=refused) if refused else because("tolerated")
+
+    def _refused(self, n: int) -> tuple[str, ...]:
         taints = [taint for taint in self.state.nodes[n].taints if not taint.soft and not self._tolerated(taint)]
-        return ", ".join(f"{taint.key}={taint.value}" if taint.value else taint.key for taint in taints)
+        return tuple(f"{taint.key}={taint.value}" if taint.value else taint.key for taint in taints)

@@ -10,6 +10,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 
 class VolumeFilter(Filter):
@@ -36,10 +37,15 @@ class VolumeFilter(Filter):
             self.name,
             self.volume,
             self.passes(view),
-            lambda n: f"volume {self.volume} is {'here' if self.here[n] else f'not here but on {self._where()}'}",
-            lambda nodes: f"volume {self.volume} not on {len(nodes)}",
-            lambda nodes: f"volume {self.volume} moved to node {self.state.names[nodes[0]]}",
+            self._detail,
+            lambda nodes: because("volume_missing", volume=self.volume, nodes=len(nodes)),
+            lambda nodes: because("volume_moved", volume=self.volume, node=self.state.names[nodes[0]]),
         )
 
-    def _where(self) -> str:
-        return ", ".join(self.state.names[n] for n in np.flatnonzero(self.here).tolist()) or "no node"
+    def _detail(self, n: int) -> Reason:
+        if self.here[n]:
+            return because("volume_here", volume=self.volume)
+        nodes = tuple(self.state.names[n] for n in np.flatnonzero(self.here).tolist())
+        if not nodes:
+            return because("volume_nowhere", volume=self.volume)
+        return because("volume_elsewhere", volume=self.volume, nodes=nodes)

@@ -1,7 +1,8 @@
 """What a score is: points for each node that fits, which the profile weighs and adds up.
 
 Points are whole numbers; `FULL` is as much as a score gives or takes, except where it counts instances: then `FULL`
-for each. A new score is a class in a file of its own that is named in `scores/__init__.py`.
+for each. A new score is a class in a file of its own that is named in `scores/__init__.py`; what it says of its
+figures is in `scheduler/reasons/placement.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scheduler.placement.state import State
 from scheduler.placement.types import Bools, Ints
 from scheduler.placement.values import Request
 from scheduler.placement.view import View
+from scheduler.reasons import Reason
 
 
 class Score:
@@ -47,9 +49,9 @@ class Score:
         """What it is about, for explanations, where there are several of its sort. The view is of all nodes."""
         return ""
 
-    def details(self, view: View) -> Callable[[int], str]:
+    def details(self, view: View) -> Callable[[int], Reason | None]:
         """For explanations, the figures behind a node's points, where these do not say it. The view is of all nodes."""
-        return lambda n: ""
+        return lambda n: None
 
     def watched(self) -> set[str]:
         """The apps whose counts it reads."""

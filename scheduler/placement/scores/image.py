@@ -9,6 +9,7 @@ from scheduler.placement.state import FULL
 from scheduler.placement.types import Ints
 from scheduler.placement.units import amount
 from scheduler.placement.view import View
+from scheduler.reasons import Reason, because
 
 _LARGE = 1 << 30  # bytes; fetching more than this is as bad as it gets
 _USUAL = 1 << 26  # bytes; what an image of unknown size is taken for
@@ -30,13 +31,14 @@ class ImageScore(Score):
         missing: Ints = ~view.pick(self.state.has_image(image)) * np.int64(-cost)
         return missing
 
-    def details(self, view: View) -> Callable[[int], str]:
+    def details(self, view: View) -> Callable[[int], Reason | None]:
         image = self.request.image
         if not image:
             return super().details(view)
         there = view.pick(self.state.has_image(image)).copy()
         size = self.state.image_size(image)
         if not there.any():
-            return lambda n: "no node is known to have it"
-        fetch = f"{amount('disk', size)} to fetch" if size else "to fetch, of unknown size"
-        return lambda n: "has it" if there[n] else fetch
+            return lambda n: because("image_nowhere")
+        here = because("image_here")
+        fetch = because("image_to_fetch", size=amount("disk", size)) if size else because("image_unknown")
+        return lambda n: here if there[n] else fetch

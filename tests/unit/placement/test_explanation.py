@@ -1,5 +1,6 @@
 """What the explanation says is true: it is carried out, and then it fits."""
 
+import json
 import re
 from dataclasses import replace
 from itertools import product
@@ -9,6 +10,7 @@ from scheduler.model import Distinct, Resources
 from scheduler.placement import AtMost, Cluster, Device, Node, Skew, place
 from scheduler.placement.kind import Kind
 from scheduler.placement.newcomer import newcomer
+from scheduler.reasons import in_english
 from tests.unit.placement.reference import Reference
 from tests.unit.placement.worlds import GIB, MIB, some_nodes, some_request
 
@@ -42,11 +44,23 @@ def test_reasons_are_counted_on_all_nodes_and_alone():
         }, seed
 
 
+def test_what_is_stored_of_an_explanation_says_the_same():
+    for seed, _, _, explanation in pending(range(200)):
+        shown = in_english(json.loads(json.dumps(explanation.as_dict())))
+        assert shown["summary"] == str(explanation.summary()), seed
+        assert shown["remedies"] == list(map(str, explanation.remedies)), seed
+        said = [(one["detail"], one["remedy"]) for one in shown["shortages"]]
+        assert said == [(str(one.detail), str(one.remedy or "")) for one in explanation.shortages], seed
+        for node in shown["nodes"]:
+            verdicts = explanation.node(node["node"]).verdicts
+            assert [one["detail"] for one in node["verdicts"]] == [str(one.detail) for one in verdicts], seed
+
+
 def test_the_node_that_is_asked_for_takes_the_instance():
     asked = 0
     for seed, nodes, request, explanation in pending(range(400)):
         found = newcomer(Kind(Cluster(nodes).state, request, Cluster(nodes).profile))
-        assert str(found or "") == explanation.new_node
+        assert (found and found.reason()) == explanation.new_node
         if found is not None:
             asked += 1
             assert place([*nodes, joining(found.name or "zz", found.labels)], request).nodes == (found.name or "zz",), (
@@ -75,10 +89,10 @@ def test_each_change_that_is_offered_is_enough():
             if remedy == explanation.new_node:
                 continue
             world = {node.name: node for node in nodes}, request
-            for part in remedy.split(" and "):
+            for part in str(remedy).split(" and "):
                 world = carry_out(part, *world)
                 carried_out.add(re.sub(r"\d+", "", part.split(" on ")[0]))
-            if touches_more(remedy, request.constraints):
+            if touches_more(str(remedy), request.constraints):
                 continue
             assert place(list(world[0].values()), world[1]).nodes, (seed, remedy)
     assert len(carried_out) > 20
@@ -96,7 +110,7 @@ def touches_more(remedy, constraints):
 
 def test_less_would_not_be_enough():
     for seed, nodes, request, explanation in pending(range(400)):
-        for remedy in explanation.remedies:
+        for remedy in map(str, explanation.remedies):
             if (found := LESS.fullmatch(remedy)) and found[3] != "disk":
                 changed, less = carry_out(remedy, {node.name: node for node in nodes}, request)
                 one = replace(less.resources, **{found[3]: getattr(less.resources, found[3]) + 1})

@@ -18,7 +18,7 @@ def node(name, **images):
 
 def details(cluster):
     reports = cluster.explain(WANTED, PROFILE).nodes
-    return {report.node: (report.scores[0].detail, report.scores[0].points) for report in reports}
+    return {report.node: (str(report.scores[0].detail), report.scores[0].points) for report in reports}
 
 
 def test_a_node_without_the_image_fetches_what_another_one_has():

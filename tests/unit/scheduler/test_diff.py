@@ -17,6 +17,7 @@ from scheduler.diff.leaving import ACKNOWLEDGE
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import NEXT, State
 from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process
+from scheduler.reasons import because
 
 from .build import NOW, ago, app, failures, instance, operation, release
 
@@ -112,7 +113,7 @@ def test_an_instance_that_is_no_longer_there_is_replaced_in_its_slot(changes, re
 
 
 def test_an_instance_changed_behind_berths_back_serves_until_its_successor_does():
-    changed = instance(0, drift="memory 1 instead of 2 bytes")
+    changed = instance(0, drift=because("memory_differs", found=1, made=2))
     plan = diff(app(changed, instance(1)), NOW)
     assert moved(plan) == {}
     assert [(c.slot, c.reason.code) for c in plan.create] == [(0, "release_wanted")]
@@ -356,7 +357,7 @@ def apps(draw: st.DrawFn) -> AppState:
                 since=ago(draw(st.floats(0, 400))),
                 started_at=ago(draw(st.floats(0, 400))),
                 process=Process.UNKNOWN if state is State.ASSIGNED else draw(st.sampled_from(list(Process))),
-                drift=draw(st.sampled_from(["", "", "memory"])),
+                drift=draw(st.sampled_from([None, None, because("paused")])),
                 reachable=draw(st.booleans()),
                 probes=tuple(draw(st.lists(st.sampled_from(probes), unique=True))) if probes else (),
                 endpoint_revision=draw(st.one_of(st.none(), st.integers(1, 10))),

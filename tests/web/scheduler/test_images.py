@@ -135,5 +135,5 @@ def test_the_second_instance_goes_where_the_first_one_brought_the_image(
     monkeypatch.setattr(world, "cluster", lambda: sim.world.cluster)
     explained = queries.explain(app.id)
     assert explained is not None
-    said = {report.node: report.scores[0].detail for report in explained.explanation.nodes}
+    said = {report.node: str(report.scores[0].detail) for report in explained.explanation.nodes}
     assert said == {"n1": "300 MiB to fetch", "n2": "has it", "n3": "300 MiB to fetch"}

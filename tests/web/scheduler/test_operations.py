@@ -106,7 +106,7 @@ def test_an_operation_that_waits_for_room_says_for_which_and_on_how_many_nodes(
     operation = app.operations.get()
     shown = Api(admin).get(f"/operations/{operation.pk}").json()["waits_for"]
     assert shown["code"] == "awaiting_placement"
-    assert "no node of 1 fits: memory short on 1" in shown["message"]
+    assert "0 of 1 nodes fit: memory short on 1" in shown["message"]
     assert [(s["filter"], s["subject"], s["nodes"]) for s in shown["shortages"]] == [("resources", "memory", 1)]
     assert Api(admin).get("/operations").json()["items"][0]["waits_for"] == shown
     page = page_of(operation, admin)

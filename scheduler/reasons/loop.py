@@ -1,22 +1,12 @@
-"""Why something is done, or cannot be: a code, its figures, and the English sentence they make.
-
-Every item of a plan, every "no" of the placement and every event carries a `Reason`, and the panel shows it in the
-reader's language: the templates are gettext message ids, marked below for extraction.
-"""
+"""Why the loop does something, waits, or has come to an end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
+from scheduler.reasons.marks import gettext_noop
 
-def gettext_noop(message: str) -> str:
-    """Mark a message for extraction; this module is pure and cannot translate it."""
-    return message
-
-
-TEMPLATES: Mapping[str, str] = {
+LOOP: Mapping[str, str] = {
     # why an instance is made
     "slot_empty": gettext_noop("slot %(slot)s has no instance"),
     "release_wanted": gettext_noop("release %(release)s wants slot %(slot)s anew"),
@@ -45,10 +35,8 @@ TEMPLATES: Mapping[str, str] = {
     "running": gettext_noop("its container runs"),
     "probe_up": gettext_noop("every edge reports it up"),
     "probe_down": gettext_noop("an edge reports it down: %(verdict)s"),
-    "exec_unhealthy": gettext_noop("its own health command fails"),
     "drained": gettext_noop("no edge holds a session on it"),
     "drain_expired": gettext_noop("sessions outlasted the drain time of %(seconds)s s"),
-    "stop_sent": gettext_noop("it was sent its stop signal"),
     # why the loop waits
     "backing_off": gettext_noop("failed %(failures)s times in a row, next try in %(seconds)s s"),
     "awaiting_health": gettext_noop("waiting until the edges report it up"),
@@ -72,8 +60,8 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "canary_off": gettext_noop("the new release was given up and gets no request"),
     "standing_by": gettext_noop("instances of the release before stand by, to take the traffic back"),
-    "awaiting_placement": gettext_noop("no node fits: %(explanation)s"),
-    "awaiting_node": gettext_noop("node %(node)s does not answer"),
+    "awaiting_placement": "%(explanation)s",  # which says it all, and is the placement's
+    "no_address": gettext_noop("no address is free in the group's network %(subnet)s"),
     # how an operation ends
     "converged": gettext_noop("all that was asked for is true"),
     "deadline": gettext_noop("not done within %(seconds)s s: %(verdict)s"),
@@ -95,32 +83,4 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "canary_aborted": gettext_noop("%(user)s aborted it at %(weight)s %% of the traffic"),
     "kept_crashing": gettext_noop("its process crashed %(crashes)s times after it had been healthy"),
-    "newer_change": gettext_noop("a newer change took over"),
 }
-
-
-@dataclass(frozen=True)
-class Reason:
-    """A code of `TEMPLATES` with the figures its sentence needs. `str()` gives the English sentence."""
-
-    code: str
-    params: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        return TEMPLATES[self.code] % self.params
-
-    def __hash__(self) -> int:
-        return hash((self.code, tuple(sorted(self.params.items()))))
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"code": self.code, "params": dict(self.params)}
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Reason:
-        return cls(value["code"], dict(value["params"]))
-
-
-def because(code: str, /, **params: Any) -> Reason:
-    """The reason `code`; raises `KeyError` or `TypeError` at once when the code or one of its figures is missing."""
-    TEMPLATES[code] % params
-    return Reason(code, params)
