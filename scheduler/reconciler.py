@@ -242,6 +242,8 @@ def _launched(
         return
     else:
         reason = because("start_failed", error=result.error)
+        if result.address_taken:
+            reason = because("address_taken", address=instance.address)
         failed = not (result.address_taken or result.subnet_taken)
         recording.start_failed(instance.id, reason, world.now(), failed=failed)
         if result.subnet_taken:

@@ -28,6 +28,7 @@ LOOP: Mapping[str, str] = {
     "never_healthy": gettext_noop("not healthy within %(grace)s s: %(verdict)s"),
     "unhealthy": gettext_noop("unhealthy for %(seconds)s s: %(verdict)s"),
     "start_failed": gettext_noop("could not be started: %(error)s"),
+    "address_taken": gettext_noop("address %(address)s of its network is used by something that is not Berth's"),
     "node_lost": gettext_noop("node %(node)s is lost"),
     "orphan": gettext_noop("container %(container)s carries Berth's labels and belongs to no instance"),
     # why an instance is as it is

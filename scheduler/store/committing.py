@@ -25,6 +25,7 @@ from scheduler.reasons import because
 from scheduler.store import sweeping
 
 QUARANTINE = timedelta(seconds=60)  # how long a freed address rests: edges and clients may still know it
+SQUATTED = timedelta(hours=1)  # how long one that something else was found to use is left alone
 EVENTS = {
     State.HEALTHY: "instance.healthy",
     State.UNHEALTHY: "instance.unhealthy",
@@ -131,7 +132,7 @@ def assignments(app: AppState, made: Sequence[Assignment], claim: Resources, now
         for name in sorted(counts):  # one order for everyone: no deadlock
             _claim(name, claim * counts[name])
         node_ids = dict(Node.objects.filter(name__in=counts).values_list("name", "id"))
-        for assignment, address in zip(made, _addresses(group, len(made), now), strict=True):
+        for assignment, address in zip(made, free_addresses(group, len(made), now), strict=True):
             create = assignment.create
             Instance.objects.create(
                 app=row,
@@ -187,11 +188,13 @@ def _room(figure: str, need: int) -> GreaterThanOrEqual:
     return GreaterThanOrEqual(left * F(f"overcommit_{figure}"), (F(f"reserved_{figure}") + need) * 100)
 
 
-def _addresses(group: Group, count: int, now: datetime) -> list[str]:
+def free_addresses(group: Group, count: int, now: datetime) -> list[str]:
     """The lowest addresses of the group's network that nobody has or had a moment ago; the first is the gateway's."""
     held = Instance.objects.filter(group=group)
     taken = set(held.filter(gone_at=None).values_list("address", flat=True))
     taken |= set(held.filter(gone_at__gt=now - QUARANTINE).values_list("address", flat=True))
+    squatted = held.filter(gone_at__gt=now - SQUATTED, reason__code="address_taken")
+    taken |= set(squatted.values_list("address", flat=True))
     hosts = ipaddress.ip_network(group.subnet).hosts()
     next(hosts)
     free: list[str] = []

@@ -134,8 +134,12 @@ def instance(row: tables.Instance, probes: Collection[Probe]) -> Instance:
 
 
 def _failures(app: tables.App, template: str) -> dict[int, Failures]:
-    """The slots whose newest instance of the wanted template failed, and how often in a row they did."""
-    ours = tables.Instance.objects.filter(app=app, template=template)
+    """The slots whose newest instance of the wanted template failed, and how often in a row they did.
+
+    One that was withdrawn before it ever ran, because its address was taken or its node was lost, says nothing.
+    """
+    untried = Q(started_at=None, failed=False, state__in=[state for state in State if state.going])
+    ours = tables.Instance.objects.filter(app=app, template=template).exclude(untried)
     newest = ours.order_by().values("slot").annotate(newest=Max("generation")).values("newest")
     failed = ours.filter(failed=True, generation__in=newest)
     return {

@@ -15,6 +15,7 @@ from apps.panel import live
 from scheduler import inspection, reconciler
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus, Process
+from scheduler.store import committing
 from tests.web.effort import points
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import DIGEST, OTHER, Died, Sim, dying
@@ -240,6 +241,26 @@ def test_an_address_that_something_else_has_costs_another_address_and_no_failure
     app = deployed(sim, group)
     assert Instance.objects.filter(app=app, failed=True).count() == 0
     assert not build.running(app)[0].address.endswith(".0.2")
+
+
+def test_an_address_that_something_else_has_is_left_alone_and_ends_no_pause(sim, group):
+    """Were a try that ended for the address a new beginning, the pauses between tries would never grow."""
+    app = deployed(sim, group)
+    sim.sick_digests.add(OTHER)
+    build.deploy(app, digest=OTHER, update={"on_failure": "hold"}, health={"path": "/", "grace": "4s"})
+    tries = Instance.objects.filter(app=app, release__number=2)
+    while not tries.filter(failures=2, gone_at__isnull=False).exists():
+        sim.round()
+        sim.pass_time(2)
+    squatted = committing.free_addresses(group, 1, sim.now)[0]
+    sim.take_address(group, host=int(squatted.rsplit(".", 1)[1]))
+    for _ in range(200):
+        sim.round()
+        sim.pass_time(2)
+    assert tries.get(address=squatted).reason["code"] == "address_taken"
+    counted = list(tries.exclude(address=squatted).order_by("generation").values_list("failures", flat=True))
+    assert counted == list(range(len(counted)))
+    assert len(counted) > 3
 
 
 def test_a_subnet_that_something_else_has_is_given_up_for_another(sim, group):
