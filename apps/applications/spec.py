@@ -8,7 +8,8 @@ The canonical spec is what releases store and answers show: every field is there
 exact form, and the environment's values are masked. It can be sent back as it is.
 
 Changes merge into what is there (RFC 7396): objects field by field, lists as a whole; null brings a field back to
-its default and removes a variable of the environment. `health.path: null` alone means something: a TCP check.
+its default, empties the environment and removes a variable of it. Two nulls mean something of their own: `health.path`
+is a TCP check then, and `update.canary.errors` judges nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def parse(data: object, previous: Parsed | None = None) -> Parsed:
     errors: list[FieldError] = []
     if not isinstance(data, dict):
         raise Invalid([FieldError("", "invalid_type", _("This is an object."))])
-    env = _env(data.get("env"), previous.env if previous else {}, errors)
+    env = _env(data.get("env", {}), previous.env if previous else {}, errors)
     rest = {name: value for name, value in data.items() if name != "env"}
     if previous:
         before = {name: value for name, value in previous.spec.items() if name != "env"}
@@ -218,12 +219,14 @@ def _update(fields: Fields, protocol: str) -> dict[str, Any]:
 
 
 def _env(given: object, previous: Mapping[str, str], errors: list[FieldError]) -> dict[str, str]:
-    """`previous` with what is given: null removes, a mask leaves alone, all else is the value as it stands."""
-    if not isinstance(given, dict | None):
+    """`previous` with what is given: null removes one or all, a mask leaves alone, all else is the value as it is."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
         errors.append(FieldError("env", "invalid_type", _("This is an object.")))
         return {}
     env = dict(previous)
-    for name, value in (given or {}).items():
+    for name, value in given.items():
         try:
             grammar.env_name(name)
             if value is None:

@@ -164,8 +164,9 @@ SPEC: dict[str, Any] = _object(
     command=_texts(32 << 10, 256) | {"description": "Instead of the image's own"},
     env={
         "type": "object",
+        "nullable": True,
         "additionalProperties": {"type": "string", "nullable": True},
-        "description": "Values are shown as ********; that leaves a value as it is, null removes the variable",
+        "description": "Values are shown as ********; that leaves a value as it is, null removes the variable, or all",
     },
     port={
         "type": "integer",

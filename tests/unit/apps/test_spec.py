@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -154,6 +155,73 @@ def test_null_means_the_default_everywhere_else() -> None:
     assert parse({**LEAST, **inner}) == parse(LEAST)
 
 
+# nothing is as it is by default; what an app cannot have together is in the second one
+NO_DEFAULT: list[dict[str, Any]] = [
+    {
+        **FULL,
+        "http": {
+            "sticky": True, "rate": 20, "max_body": "1MiB", "allow": ["192.0.2.0/24"], "maintenance": True,
+            "users": {"ann": "a long password"}, "maintenance_text": "later", "error_text": "sorry", "timeout": "5m",
+            "request_headers": {"set": {"X-A": "1"}, "remove": ["X-B"]},
+            "response_headers": {"set": {"X-A": "1"}, "remove": ["X-B"]},
+        },
+        "update": {
+            **FULL["update"], "strategy": "canary", "keep": "7m", "min_ready": "3s",
+            "canary": {
+                "steps": [{"weight": 7}],
+                "header": {"name": "X-C", "value": "1"}, "cookie": {"name": "c", "value": "1"},
+                "errors": 2, "errors_over": 3, "latency": "1s", "latency_over": 4, "requests": 99,
+            },
+        },
+    },
+    {**LEAST, "protocol": "tcp", "expose": True},
+]  # fmt: skip
+OWN_NULLS = {"health.path", "update.canary.errors"}
+NO_NULLS = {"image", "update.canary.header.name", "update.canary.header.value", "update.canary.cookie.name",
+            "update.canary.cookie.value"}  # fmt: skip
+
+
+def paths(spec: dict[str, Any], above: str = "") -> Iterator[str]:
+    for name, inner in spec.items():
+        yield above + name
+        if isinstance(inner, dict):
+            yield from paths(inner, f"{above}{name}.")
+
+
+def value_at(spec: Any, path: str) -> Any:
+    for name in path.split("."):
+        spec = spec.get(name) if isinstance(spec, dict) else None
+    return spec
+
+
+@pytest.mark.parametrize("path", sorted({*paths(parse(NO_DEFAULT[0]).spec)} - NO_NULLS - {"protocol", "expose"}))
+def test_a_null_brings_any_field_back_to_its_default_and_changes_no_other(path: str) -> None:
+    before, default = parse(NO_DEFAULT[0]), parse(LEAST)
+    change: Any = None
+    for name in reversed(path.split(".")):
+        change = {name: change}
+    after = parse(change, before)
+    wanted = None if path in OWN_NULLS else value_at(default.spec, path)
+    assert value_at(before.spec, path) != wanted
+    assert value_at(after.spec, path) == wanted
+    others = {each for each in paths(before.spec) if not f"{each}.".startswith(f"{path}.")}
+    others = {each for each in others if not path.startswith(f"{each}.")}
+    assert [each for each in others if value_at(after.spec, each) != value_at(before.spec, each)] == []
+
+
+def test_a_null_brings_back_the_protocol_and_ends_an_exposure() -> None:
+    before = parse(NO_DEFAULT[1])
+    assert parse({"expose": None}, before).spec["expose"] is False
+    assert parse({"expose": None, "protocol": None}, before).spec["protocol"] == "http"
+
+
+@pytest.mark.parametrize("name", ["name", "image"])
+def test_what_has_no_default_cannot_be_taken_away(name: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse({name: None}, parse(FULL))
+    assert [(error.field, error.code) for error in refused.value.errors] == [(name, "required")]
+
+
 def test_the_canonical_spec_can_be_stored_and_shows_no_value_of_the_environment() -> None:
     parsed = parse(FULL)
     assert json.loads(json.dumps(parsed.spec)) == parsed.spec
@@ -186,7 +254,8 @@ def test_variables_are_set_kept_and_removed_one_by_one() -> None:
         "C": "3",
         "D": "$(4)",
     }
-    assert parse({"env": None}, before).env == before.env
+    assert parse({"env": None}, before).env == {}
+    assert parse({"env": {}}, before).env == before.env
 
 
 def test_an_apps_own_state_is_not_touched_by_a_change() -> None:
