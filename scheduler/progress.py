@@ -38,7 +38,7 @@ def status(app: AppState, plan: Plan) -> tuple[AppStatus, Reason | None]:
         return AppStatus.STOPPED, waits
     healthy = sum(i.state is State.HEALTHY for i in app.instances)
     current = sum(i.state is State.HEALTHY and i.template == app.release.template for i in app.instances)
-    failed = next((failures.reason for failures in app.failures.values()), None)
+    failed = next((failures.reason for failures in app.failures.values()), None) or _tried_again(app)
     if current >= app.release.spec.replicas and not app.operation:
         return AppStatus.HEALTHY, None
     if healthy and app.operation:
@@ -48,6 +48,12 @@ def status(app: AppState, plan: Plan) -> tuple[AppStatus, Reason | None]:
     if failed:
         return AppStatus.FAILING, failed
     return AppStatus.PENDING, waits
+
+
+def _tried_again(app: AppState) -> Reason | None:
+    """Why an instance was made that has yet to do better than the one before it."""
+    unproven = (i for i in app.instances if i.failures and i.state in (State.ASSIGNED, State.STARTED))
+    return next((i.reason for i in unproven), None)
 
 
 def steps(app: AppState) -> tuple[Step, ...]:

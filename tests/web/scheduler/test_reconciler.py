@@ -192,6 +192,30 @@ def test_a_first_release_that_never_gets_healthy_fails_with_its_last_words(sim, 
     assert "cannot reach the database" in first.log_tail
 
 
+def test_an_app_whose_instances_fail_one_after_the_other_is_failing_also_while_one_starts(sim, group):
+    sim.sick_digests.add(DIGEST)
+    build.app(group)
+    words = set()
+    for _ in range(100):
+        sim.round()
+        sim.pass_time(1)
+        newest = Instance.objects.latest("generation")
+        if newest.failures and newest.state == State.STARTED:
+            words.add(App.objects.get().status)
+    assert words == {"failing"}
+
+
+def test_a_dry_run_says_of_every_instance_why_and_for_which_release(sim, group):
+    app = deployed(sim, group, replicas=3)
+    plan = services.change_app(None, app, {"replicas": 4, "env": {"A": "1"}}, dry_run=True)
+    assert [each["reason"] for each in plan["create"]] == [
+        "release 2 wants slot 0 anew",
+        "release 2 wants slot 1 anew",
+        "release 2 wants slot 2 anew",
+        "slot 3 has no instance",
+    ]
+
+
 def test_an_image_that_cannot_be_pulled_fails_the_operation_and_names_the_step(sim, group):
     app = deployed(sim, group)
     sim.engine.unpullable.add(OTHER)
