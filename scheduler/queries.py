@@ -17,9 +17,9 @@ import numpy as np
 from scheduler import measuring, placement, relocation, world
 from scheduler.diff import diff
 from scheduler.engine.base import EngineError, ImageUnknown, LogLine, LogLines, ResolvedImage
-from scheduler.model import AppState, Release, Spec
+from scheduler.model import AppState, Release
 from scheduler.placement import Explanation, Profile, Running, Trial
-from scheduler.reasons import Reason
+from scheduler.reasons import Reason, because
 from scheduler.store import reading, relocating, running, sweeping
 from scheduler.traffic.figures import Figures
 
@@ -91,14 +91,10 @@ def resolve_image(reference: str) -> ResolvedImage:
     raise ImageRefused(problem)
 
 
-def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str, running: bool) -> dict[str, Any]:
-    """What a change would do, in all: which instances would be made, where, and which would go. Changes nothing.
-
-    `template` is that of the release that the change would make.
-    """
+def preview(group: str, name: str, app_id: int | None, wanted: Release, running: bool) -> dict[str, Any]:
+    """What a change would do, in all: which instances would be made, where, and which would go. Changes nothing."""
     app = reading.app_state(app_id, (), {}) if app_id else None
-    number = app.release.number if app else 0
-    wanted = Release(number, template, spec)
+    spec = wanted.spec
     if app is None:
         app = AppState(0, group, name, running, False, wanted, None, 1, (), {}, (), None)
     app = replace(app, release=wanted, running=running, operation=None)
@@ -106,17 +102,22 @@ def preview(group: str, name: str, app_id: int | None, spec: Spec, template: str
     keep = {
         i.slot: i
         for i in app.instances
-        if not i.state.going and i.template == template and i.slot in slots and not i.drift
+        if not i.state.going and i.template == wanted.template and i.slot in slots and not i.drift
     }
     kept = {i.id for i in keep.values()}
     missing = [slot for slot in slots if slot not in keep]
     decision = world.cluster().try_out(reading.replacing(app, missing), reading.profile(group))
     placed = dict(zip(missing, decision.nodes, strict=False))
     first = diff(app, datetime.now(UTC))
-    reasons = {create.slot: str(create.reason) for create in first.create}
+    reasons = {create.slot: create.reason for create in first.create}
+    replaced = {i.slot for i in app.instances if not i.state.going}
+    for slot in missing:  # what is not made at once is made for the release, or because nothing is there
+        if slot not in reasons:
+            of = because("release_wanted", release=wanted.number, slot=slot)
+            reasons[slot] = of if slot in replaced else because("slot_empty", slot=slot)
     return {
         "keep": sorted(i.name for i in keep.values()),
-        "create": [{"slot": slot, "node": placed.get(slot), "reason": reasons.get(slot, "")} for slot in missing],
+        "create": [{"slot": slot, "node": placed.get(slot), "reason": str(reasons[slot])} for slot in missing],
         "retire": sorted(i.name for i in app.instances if i.id not in kept and not i.state.going),
         "pending": len(missing) - len(placed),
         "explanation": decision.explanation.as_dict(),

@@ -28,7 +28,7 @@ from apps.events import services as events
 from apps.groups.models import Group
 from apps.operations import services as operations
 from apps.operations.models import Operation
-from scheduler import wake
+from scheduler import model, wake
 from scheduler.model import OperationKind, restarted
 
 Plan = dict[str, Any]
@@ -48,7 +48,7 @@ def create_app(actor: User | None, group: Group, data: object, *, dry_run: bool 
         events.record("app.created", actor=actor, app=app)
         operation = _begin(actor, app, OperationKind.CREATE, release.number)
         transaction.set_rollback(dry_run)
-    return _preview(group, parsed.name, None, content, running=True) if dry_run else operation
+    return _preview(group, parsed.name, None, release.number, content, running=True) if dry_run else operation
 
 
 def change_app(
@@ -72,7 +72,7 @@ def change_app(
                 continue  # someone changed it meanwhile: merge into that
             answer = _deploy(actor, fresh, before, content, kind)
             transaction.set_rollback(dry_run)
-        return _preview(fresh.group, app.name, fresh, content, running=fresh.running) if dry_run else answer
+        return _preview_of(fresh, content) if dry_run else answer
     raise Conflict(_("The app is being changed by others all the time; try again."), "busy")
 
 
@@ -146,7 +146,7 @@ def _change(app: App, change: Callable[[App], Operation], dry_run: bool) -> Oper
         transaction.set_rollback(dry_run)
     if not dry_run:
         return operation
-    return _preview(fresh.group, fresh.name, fresh, Content.of(fresh.release), running=fresh.running)
+    return _preview_of(fresh, Content.of(fresh.release))
 
 
 def _deploy(actor: User | None, app: App, before: Content, content: Content, kind: OperationKind) -> Operation:
@@ -217,8 +217,14 @@ def _resolve(reference: str) -> Any:
         raise invalid("image", "image_refused", str(refused)) from None
 
 
-def _preview(group: Group, name: str, app: App | None, content: Content, *, running: bool) -> Plan:
+def _preview_of(app: App, content: Content) -> Plan:
+    """`app` is as the change left it, which is undone."""
+    return _preview(app.group, app.name, app, app.release.number, content, running=app.running)
+
+
+def _preview(group: Group, name: str, app: App | None, number: int, content: Content, *, running: bool) -> Plan:
     from scheduler import queries  # as above
 
     template = restarted(content.template, app.restarts if app else 0)
-    return queries.preview(group.name, name, app.pk if app else None, content.value, template, running)
+    wanted = model.Release(number, template, content.value)
+    return queries.preview(group.name, name, app.pk if app else None, wanted, running)
