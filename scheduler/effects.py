@@ -124,5 +124,7 @@ def remove(engine: Engine, container: str) -> bool:
 def last_lines(engine: Engine, container: str) -> str:
     """The newest lines that the container logged; empty when nobody can tell."""
     with contextlib.suppress(EngineError):
-        return "\n".join(line.text for line in engine.logs(container, tail=LOG_LINES))
+        # an engine reads the two streams each by itself, and so may list a later line before an earlier one
+        lines = sorted(engine.logs(container, tail=LOG_LINES), key=lambda line: line.at)
+        return "\n".join(line.text for line in lines)
     return ""
