@@ -53,7 +53,7 @@ def test_traffic_is_drawn_as_it_comes_and_nothing_has_to_hint_at_it(
     monkeypatch.setattr(here, "source", lambda: traffic)
     open_live(page, panel, berth)
     region = page.locator("#region-applications-traffic")
-    expect(region).to_contain_text("No request in the last half an hour.")
+    expect(region).to_contain_text("No request on record for the last half an hour.")
     begin = int(time.time()) // 10 * 10
     seen = Figures({Outcome.SERVED: 420}, latencies={4: 420})
     traffic.points = [Point(begin - 10 * number, 10, {7: seen}) for number in range(12)]

@@ -97,7 +97,7 @@ def test_the_page_shows_plots_and_the_last_minute_by_release(
 def test_the_page_says_that_there_was_none_or_that_nobody_knows(
     viewer: Api, people: SimpleNamespace, traffic: FakeSource
 ) -> None:
-    assert "No request in the last half an hour." in page(people.viewer)
+    assert "No request on record for the last half an hour." in page(people.viewer)
     traffic.unavailable = "away"
     assert "The figures cannot be read now." in page(people.viewer)
 
