@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -29,6 +30,10 @@ class Schema(AutoSchema):
         if not isinstance(self.view, Resource) or self.method not in CHANGES:
             return []
         return [_DRY_RUN, _KEY] if self.method == "POST" else [_DRY_RUN]
+
+    def get_summary(self) -> str:
+        """What an operation does, in one line of a list: its description up to the first stop."""
+        return re.split(r"[.:;](?:\s|$)", self.get_description(), maxsplit=1)[0]
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)

@@ -46,6 +46,14 @@ def test_every_operation_has_a_name_a_sentence_and_its_problems(schema: dict[str
         assert ("Idempotency-Key" in names) == (method == "post")
 
 
+def test_every_operation_has_a_summary_that_fits_a_line(schema: dict[str, Any]) -> None:
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    summaries = {operation["operationId"]: operation["summary"] for operation in operations}
+    assert [said for said in summaries.values() if not 3 < len(said) <= 110 or said[-1] in ".:;"] == []
+    assert summaries["apps_create"] == "Deploy a new app from a spec"
+    assert summaries["apps_get"] == "One app"
+
+
 def test_the_specs_schema_has_the_fields_that_are_read() -> None:
     marks = {"header": {"name": "X-A", "value": "1"}, "cookie": {"name": "a", "value": "1"}}
     spec = with_port(parse({"name": "web", "image": "web", "update": {"canary": marks}}).spec, None)
