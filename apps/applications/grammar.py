@@ -25,8 +25,9 @@ _IMAGE = re.compile(
     re.ASCII,
 )
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_ROUTE_PATH = re.compile(r"(?:/[A-Za-z0-9._~%@:+,-]+)*", re.ASCII)
-_HEALTH_PATH = re.compile(r"/[A-Za-z0-9._~%@:+,/?&=-]*", re.ASCII)
+_ENCODED = "%[0-9A-Fa-f]{2}"
+_ROUTE_PATH = re.compile(rf"(?:/(?:[A-Za-z0-9._~@:+,-]|{_ENCODED})+)*", re.ASCII)
+_HEALTH_PATH = re.compile(rf"/(?:[A-Za-z0-9._~@:+,/?&=-]|{_ENCODED})*", re.ASCII)
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _LABEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", re.ASCII)
 
@@ -93,15 +94,23 @@ def route_path(value: object) -> str:
     """A path prefix of whole segments, without a trailing slash; `/` is everything."""
     path = text(value, 200).rstrip("/")
     if not _ROUTE_PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
-        raise Wrong("invalid_path", _("A path starts with / and has letters, digits and . _ ~ % @ : + , - in between."))
+        said = _("A path starts with / and has letters, digits and . _ ~ % @ : + , - in between.")
+        raise Wrong("invalid_path", _encoded(path) or said)
     return path or "/"
 
 
 def health_path(value: object) -> str:
     path = text(value, 200)
     if not _HEALTH_PATH.fullmatch(path):
-        raise Wrong("invalid_path", _("A health path starts with / and has no spaces, quotes or other special signs."))
+        said = _("A health path starts with / and has no spaces, quotes or other special signs.")
+        raise Wrong("invalid_path", _encoded(path) or said)
     return path
+
+
+def _encoded(path: str) -> str:
+    """That a percent sign stands alone, if one does."""
+    alone = re.search("%(?![0-9A-Fa-f]{2})", path)
+    return _("A percent sign in a path is followed by two hexadecimal digits.") if alone else ""
 
 
 def env_name(value: str) -> str:

@@ -14,7 +14,7 @@ from apps.applications.http_spec import shown
 from apps.applications.models import App, AppStatus, Instance, Release
 from apps.applications.spec_schema import SPEC
 from apps.operations.models import ACTIVE, Operation
-from apps.rest.serializers import Amounts, InEnglish, Reason
+from apps.rest.serializers import Amounts, InEnglish, Moment, Reason
 from scheduler.lifecycle import State
 from scheduler.model import ExecHealth, Process, Relocate, Resources
 from scheduler.reasons import text
@@ -86,7 +86,7 @@ class ProbeSerializer(serializers.Serializer):
     """What one edge sees."""
 
     up = serializers.BooleanField()
-    since = serializers.CharField()
+    since = Moment()
     detail = serializers.CharField()
     sessions = serializers.IntegerField()
 

@@ -20,7 +20,7 @@ from apps.operations.permissions import get_operation, visible_operations
 from apps.operations.report_api import ReportSerializer
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
 from apps.rest.filters import filtered
-from apps.rest.serializers import NoBody, Reason, ShortageSerializer
+from apps.rest.serializers import Moment, NoBody, Reason, ShortageSerializer
 from apps.rest.views import Resource
 from scheduler.model import OperationKind, OperationStatus
 
@@ -35,8 +35,8 @@ class StepSerializer(serializers.Serializer):
     status = serializers.CharField(help_text="waiting, running, done, failed, unfinished or skipped")
     done = serializers.IntegerField()
     of = serializers.IntegerField()
-    started_at = serializers.CharField(allow_null=True)
-    ended_at = serializers.CharField(allow_null=True)
+    started_at = Moment(allow_null=True)
+    ended_at = Moment(allow_null=True)
 
 
 class WaitsForSerializer(Reason):

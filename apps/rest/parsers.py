@@ -28,8 +28,15 @@ class JSON(BaseParser):
             raise TooLarge(limit)
         try:
             value = json.loads(text or b"{}", parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
-            raise ParseError(_("This is not JSON: %(error)s") % {"error": error}) from None
+        except RecursionError:
+            raise ParseError(_("This is nested too deeply.")) from None
+        except UnicodeDecodeError:
+            raise ParseError(_("This is not UTF-8.")) from None
+        except json.JSONDecodeError as error:
+            where = {"line": error.lineno, "column": error.colno}
+            raise ParseError(_("This is not JSON: the fault is in line %(line)s, column %(column)s.") % where) from None
+        except ValueError:  # a number of thousands of digits
+            raise ParseError(_("This holds a number that is none of JSON, or has too many digits.")) from None
         if not isinstance(value, dict):
             raise ParseError(_("The body is a JSON object."))
         return value

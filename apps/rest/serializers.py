@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -125,6 +126,13 @@ class InEnglish(serializers.DictField):
 
     def to_representation(self, value: Mapping[str, Any]) -> Any:
         return in_english(value)
+
+
+class Moment(serializers.DateTimeField):
+    """A time that is stored as text, in the form that all times have."""
+
+    def to_representation(self, value: str | datetime) -> Any:
+        return super().to_representation(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
 class Reason(serializers.Serializer):

@@ -112,12 +112,16 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
     (route("Taken.TEST."), "routes[0]", "route_taken"),
     *(
         (route("web.test", path), "routes[0].path", "invalid_path")
-        for path in ("web", "/a b", "/a\n", "/a;b", "/a/../b", "/./a", "/a//b", "/a?b", "/a#b", '/"', "/é")
+        for path in (
+            "web", "/a b", "/a\n", "/a;b", "/a/../b", "/./a", "/a//b", "/a?b", "/a#b", '/"', "/é", "/%zz", "/a%2", "/%",
+        )
     ),
     # health
     *(
         ({"health": {"path": path}}, "health.path", "invalid_path")
-        for path in ("health", "", "/a b", "/a\n", "/a\r\nHost: x", "/a;b", "/\"", "/a'b", "/a\\b", "/a#b", "/é")
+        for path in (
+            "health", "", "/a b", "/a\n", "/a\r\nHost: x", "/a;b", "/\"", "/a'b", "/a\\b", "/a#b", "/é", "/%g0",
+        )
     ),
     ({"health": {"interval": "2"}}, "health.interval", "invalid_quantity"),
     ({"health": {"interval": 0}}, "health.interval", "out_of_range"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,7 @@ from scheduler.lifecycle import State
 from scheduler.model import OperationKind
 from tests.web.api import Api, problem
 from tests.web.conftest import IMAGE, QUOTA, digest
+from tests.web.seed import Seed
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +117,35 @@ def test_a_route_without_a_host_is_named(people: SimpleNamespace, group: Group, 
 def test_a_body_that_is_no_json_is_a_problem(admin: Api) -> None:
     for body in ("{", "[]", "7", '"x"', "null", "{'a': 1}", '{"cpu": NaN}', '{"cpu": Infinity}', b"\xff", "[" * 50_000):
         assert problem(admin.post("/groups", body))["code"] == "malformed"
+
+
+def test_what_is_wrong_with_a_body_is_said_in_words_of_berth(admin: Api) -> None:
+    said = {
+        '{"name": }': "This is not JSON: the fault is in line 1, column 10.",
+        '{"quota":' * 50_000: "This is nested too deeply.",
+        b'{"name": "\xff"}': "This is not UTF-8.",
+        '{"cpu": NaN}': "This holds a number that is none of JSON, or has too many digits.",
+        '{"cpu": 1' + 5000 * "0" + "}": "This holds a number that is none of JSON, or has too many digits.",
+    }
+    assert [problem(admin.post("/groups", body))["detail"] for body in said] == list(said.values())
+
+
+def test_all_times_of_an_answer_have_the_same_form(berth: Seed) -> None:
+    shown = [
+        text
+        for path in ("/operations", "/groups/shop/apps", "/groups/shop/apps/web/instances", "/events")
+        for text in moments(Api(berth.admin).get(path).json())
+    ]
+    assert len(shown) > 50
+    assert [text for text in shown if not text.endswith("Z")] == []
+
+
+def moments(answer: Any) -> list[str]:
+    """All texts of an answer that are a time."""
+    if isinstance(answer, str):
+        return [answer] if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+", answer) else []
+    inner = answer.values() if isinstance(answer, dict) else answer if isinstance(answer, list) else ()
+    return [text for each in inner for text in moments(each)]
 
 
 def test_a_body_of_another_type_is_a_problem(admin: Api) -> None:
