@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     berth = config.read()
     seen = view.look(berth)
     if options.json:
-        value = {"home": str(berth.home), "panel": berth.panel_url, "ok": seen.ok, **asdict(seen)}
+        value = {"home": str(berth.home), "ok": seen.ok, **asdict(seen)}
         sys.stdout.write(json.dumps(value, indent=1) + "\n")
     else:
         sys.stdout.write(_table(berth, seen))
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _table(berth: config.Config, seen: view.View) -> str:
-    head = f"up, panel at {berth.panel_url}" if seen.up else "down"
+    head = f"up, panel at {seen.panel}" if seen.up else "down"
     rows = [("", "STATE", "PID", "SINCE", "RESTARTS", "MEMORY", "")]
     rows += [
         (
@@ -47,7 +47,10 @@ def _table(berth: config.Config, seen: view.View) -> str:
         f"{restarts:>{widths[4]}}  {memory:>{widths[5]}}  {rest}".rstrip()
         for name, state, pid, since, restarts, memory, rest in rows
     ]
-    return "\n".join([f"Berth in {berth.home} is {head}", "", *lines, ""])
+    more = [f"For docker: export DOCKER_HOST={seen.docker_host}"] if seen.docker_host else []
+    if seen.differs:
+        more.append(f"This environment has other settings than it was started with: {'; '.join(seen.differs)}")
+    return "\n".join([f"Berth in {berth.home} is {head}", *more, "", *lines, ""])
 
 
 def _ago(since: float | None) -> str:

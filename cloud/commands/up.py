@@ -61,6 +61,7 @@ class Up:
         self.processes: list[Child] = []
         self.nursery = Nursery(specs.nursery(), read.logs, self.journal.tell)
         self.demo = ""  # what became of the demo app
+        self.docker_host = ""  # what Docker's own command needs to address the engine
 
     def run(self) -> int:
         """Bring up, supervise until asked to stop, stop in order. Apps, edge and engine serve on."""
@@ -124,6 +125,7 @@ class Up:
                 self.supervisor.wait_ready([keeper], self.steps.tick)
             step.detail = f"{url}{' (started by Berth)' if own else ''}"
             os.environ["BERTH_ENGINE"] = url
+            self.docker_host = engine.docker_host(url)
 
     def _start(self, children: list[Child], wanted: Sequence[specs.Spec]) -> None:
         """Start what is wanted together, as `children`, and show each one's time when it is ready."""
@@ -185,6 +187,8 @@ class Up:
         ]
         if self.demo in ("running", "silent"):
             lines.append(f"  Demo    {demo.url(berth)}")
+        if self.docker_host:
+            lines.append(f"  Docker  export DOCKER_HOST={self.docker_host}")
         stop = "./berth down" if self.front.detached else "Ctrl-C"
         lines += ["", f"  {stop} stops Berth; apps and edge serve on.", ""]
         self.steps.say("\n".join(lines))

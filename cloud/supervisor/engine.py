@@ -35,6 +35,11 @@ def address(url: str) -> Address:
     return host, int(port)
 
 
+def docker_host(url: str) -> str:
+    """What `DOCKER_HOST` has to be for Docker's own command to address this engine; empty where it does anyway."""
+    return "" if url == DEFAULT else url
+
+
 def alive(url: str) -> bool:
     return answers(address(url), "/_ping")
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from cloud.config import Config
-from cloud.supervisor import engine, front, liveness, logfiles, record, specs
+from cloud.supervisor import engine, front, liveness, logfiles, record, running, specs
 from cloud.supervisor.identity import Identity, pss
 from cloud.supervisor.probes import Address, listens, pings, speaks
 from cloud.supervisor.specs import Spec
@@ -39,6 +39,9 @@ class Line:
 class View:
     up: bool  # the supervisor runs
     pid: int | None
+    panel: str  # its URL
+    docker_host: str  # what Docker's own command needs as DOCKER_HOST; empty: nothing
+    differs: tuple[str, ...]  # settings that are others here than those that Berth runs with
     lines: tuple[Line, ...]
 
     @property
@@ -46,15 +49,19 @@ class View:
         return self.up and all(line.ok for line in self.lines)
 
 
-def look(config: Config) -> View:
-    """Look at everything once. Needs no supervisor, no database and no Django."""
-    last = record.read(config.run)
+def look(asked: Config) -> View:
+    """Look at everything once, where the running Berth has it. Needs no supervisor, no database and no Django."""
+    last = record.read(asked.run)
     supervisor = record.supervisor(last)
+    config = running.settings(supervisor, asked)
     entries = {entry["name"]: entry for entry in last.get("processes", [])}
     lines = [_line(spec, last, entries.get(spec.name), supervisor is not None) for spec in _specs(config)]
     return View(
         supervisor is not None,
         supervisor.pid if supervisor else None,
+        config.panel_url,
+        engine.docker_host(_engine_url(config)),
+        running.differences(config, asked),
         (_supervisor(supervisor, last), _engine(config, last), *lines, _haproxy(config), *_given(config)),
     )
 
@@ -99,6 +106,13 @@ def _line(spec: Spec, last: dict[str, Any], entry: dict[str, Any] | None, superv
         pss(identity.pid) if identity else 0,
         spec.address,
     )
+
+
+def _engine_url(config: Config) -> str:
+    try:
+        return engine.find(config)[0]
+    except engine.EngineMissing:
+        return ""
 
 
 def _engine(config: Config, last: dict[str, Any]) -> Line:
