@@ -18,12 +18,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./berth down", description=__doc__)
     parser.add_argument("--all", action="store_true", help="remove apps, edge, images, and all data in BERTH_HOME")
     parser.add_argument("--yes", action="store_true", help="with --all: do not ask")
+    parser.add_argument(
+        "--destroy-foreign",
+        action="store_true",
+        help="with --all --yes: also containers and volumes that are not Berth's, on the Docker Engine that Berth runs",
+    )
     options = parser.parse_args(arguments)
     berth = config.read()
     if not (berth.home / home.MARK).exists():
         sys.stdout.write(f"There is no Berth in {berth.home}.\n")
         return 0
-    if options.all and not options.yes and not _agreed(berth):
+    if options.all and not _agreed(berth, options.yes, options.destroy_foreign):
         return 1
     steps = Steps()
     if not _stop(berth, steps):
@@ -34,8 +39,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _agreed(berth: Config) -> bool:
+def _agreed(berth: Config, yes: bool, destroy_foreign: bool) -> bool:
+    """Ask, unless `yes` was said; which is no word on what others have on the engine that Berth runs."""
+    more, works = removal.goes_too(berth)
+    if yes:
+        if works and not destroy_foreign:
+            sys.stderr.write(
+                f"berth: {more}\nNothing was stopped or removed. Take along what is needed, or say "
+                "./berth down --all --yes --destroy-foreign\n"
+            )
+        return destroy_foreign or not works
     sys.stdout.write(f"This removes every app of this Berth, its volumes and images, and {berth.home} for good.\n")
+    sys.stdout.write(f"{more}\n" if more else "")
     try:
         return input("Type yes to go on: ").strip() == "yes"
     except EOFError:
@@ -68,17 +83,22 @@ def _stop(berth: Config, steps: Steps) -> bool:
 
 def _remove(berth: Config, steps: Steps) -> int:
     """The edge first, so that it serves nothing that is gone. What fails is said, and the home is kept then."""
-    failed = False
+    failed, own = False, removal.own_url(berth)
     with steps.step("removing the edge"):
         removal.end_edge(berth)
     for url in sorted(removal.node_urls(berth)):
         try:
             with steps.step("removing apps") as step:
                 step.detail = url
-                step.detail = f"{url}: {removal.clear_engine(url, berth)}"
+                removed, left = removal.clear_engine(url, berth)
+                step.detail = f"{url}: {removed}"
         except Exception as error:  # an engine can fail in many ways; the other nodes are cleared all the same
             sys.stderr.write(f"berth: {url}: {error}\n")
             failed = True
+        else:
+            if left and url != own:  # what is left on an engine of our own goes with it
+                sys.stderr.writelines(f"berth: {what}\n" for what in left)
+                failed = True
     if failed:
         sys.stderr.write(f"berth: kept {berth.home}, so that ./berth down --all can be said again\n")
         return 1

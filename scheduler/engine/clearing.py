@@ -1,12 +1,14 @@
 """Removing everything of one installation from an engine, and nothing else: for `./berth down --all`.
 
 What is Berth's carries the label of its installation; its images are named after its own registry, or known by name.
+What is not is neither removed nor disconnected: where it holds something of Berth's, that stays, and is named.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -17,29 +19,89 @@ from scheduler.engine.base import EngineError, Labels
 TIMEOUT = 60  # seconds for one call
 
 
-def clear(url: str, installation: str, registry: str, tags: Collection[str] = ()) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    removed: dict[str, int]  # how many containers, networks, volumes and images
+    left: tuple[str, ...]  # what could not be removed, each with who holds it and what to do
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The names of what is not Berth's on an engine."""
+
+    containers: tuple[str, ...]
+    volumes: tuple[str, ...]
+    images: tuple[str, ...]
+
+
+def clear(url: str, installation: str, registry: str, tags: Collection[str] = ()) -> Cleared:
     """Remove this installation's containers, networks and volumes, the images named after `registry`, and `tags`.
 
-    Returns how many of each were removed. `registry` is empty where others push to it too. Raises `EngineError`.
+    `registry` is empty where others push to it too. Raises `EngineError`.
     """
-    ours = {"label": [f"{Labels.PREFIX}installation={installation}"]}
+    ours = {"label": [_label(installation)]}
     with _client(url) as client:
-        containers = _each(client.remove_container, _ids(client.containers(all=True, filters=ours)), force=True, v=True)
-        networks = _each(client.remove_network, _ids(client.networks(filters=ours)))
-        volumes = [volume["Name"] for volume in client.volumes(filters=ours)["Volumes"] or []]
-        images = list(_named_after(registry, tags, client.images()))
-        return {
-            "containers": containers,
-            "networks": networks,
-            "volumes": _each(client.remove_volume, volumes),
-            "images": _each(client.remove_image, images, busy=True),
+        left: list[str] = []
+
+        def each(kind: str, names: Mapping[str, str], remove: Callable[[str], Any]) -> int:
+            """Remove each, by its id; one that is gone already is fine. Whatever goes wrong, the next one is tried."""
+            stayed = len(left)
+            for one, name in names.items():
+                try:
+                    remove(one)
+                except docker.errors.NotFound:
+                    continue
+                except docker.errors.APIError as error:
+                    holders = _holders(client, kind, one) - set(containers.values())
+                    left.append(f"{kind} {name} {_why(kind, holders, error)}")
+            return len(names) - (len(left) - stayed)
+
+        containers = {item["Id"]: _name(item) for item in client.containers(all=True, filters=ours)}
+        networks = {item["Id"]: item["Name"] for item in client.networks(filters=ours)}
+        volumes = {item["Name"]: item["Name"] for item in client.volumes(filters=ours)["Volumes"] or []}
+        removed = {
+            "containers": each("container", containers, lambda one: client.remove_container(one, force=True, v=True)),
+            "networks": each("network", networks, client.remove_network),
+            "volumes": each("volume", volumes, client.remove_volume),
+            "images": sum(_remove_image(client, name) for name in _named_after(registry, tags, client.images())),
         }
+        return Cleared(removed, tuple(left))
+
+
+def foreign(url: str, installation: str, registry: str, tags: Collection[str] = ()) -> Foreign:
+    """What `clear` with the same arguments would leave, and `remove_all_containers` and the engine's end would not.
+
+    Raises `EngineError`.
+    """
+    label = _label(installation).partition("=")
+    with _client(url) as client:
+        containers = client.containers(all=True)
+        theirs = [item for item in containers if (item["Labels"] or {}).get(label[0]) != label[2]]
+        # an image may have its containers make volumes, which carry no label
+        ours = {mount.get("Name") for item in containers if item not in theirs for mount in item["Mounts"]}
+        volumes = client.volumes()["Volumes"] or []
+        images = client.images()
+        known = set(_named_after(registry, tags, images))
+        named = [name for image in images for name in image.get("RepoTags") or [] if name != "<none>:<none>"]
+        return Foreign(
+            tuple(sorted(_name(item) for item in theirs)),
+            tuple(
+                sorted(
+                    item["Name"]
+                    for item in volumes
+                    if (item["Labels"] or {}).get(label[0]) != label[2] and item["Name"] not in ours
+                )
+            ),
+            tuple(sorted(name for name in named if name not in known)),
+        )
 
 
 def remove_all_containers(url: str) -> None:
     """Remove every container, whoever's: the engine itself is about to be removed. Raises `EngineError`."""
     with _client(url) as client:
-        _each(client.remove_container, _ids(client.containers(all=True)), force=True, v=True)
+        for item in client.containers(all=True):
+            with contextlib.suppress(docker.errors.NotFound):
+                client.remove_container(item["Id"], force=True, v=True)
 
 
 @contextlib.contextmanager
@@ -51,23 +113,48 @@ def _client(url: str) -> Iterator[docker.APIClient]:
         raise EngineError(str(error)) from error
 
 
-def _ids(found: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [item["Id"] for item in found]
+def _label(installation: str) -> str:
+    return f"{Labels.PREFIX}installation={installation}"
 
 
-def _each(remove: Any, names: list[str], *, busy: bool = False, **how: bool) -> int:
-    """Remove each; one that is gone already is fine, and with `busy` one that somebody else's container has as well."""
-    removed = len(names)
-    for name in names:
-        try:
-            remove(name, **how)
-        except docker.errors.NotFound:
-            continue
-        except docker.errors.APIError as error:
-            if not busy or error.status_code != 409:
-                raise
-            removed -= 1
-    return removed
+def _name(container: Mapping[str, Any]) -> str:
+    return str(container["Names"][0].removeprefix("/")) if container["Names"] else str(container["Id"][:12])
+
+
+def _holders(client: docker.APIClient, kind: str, one: str) -> set[str]:
+    """The names of the containers that use it."""
+    with contextlib.suppress(docker.errors.APIError):
+        if kind == "network":
+            return {item["Name"] for item in (client.inspect_network(one)["Containers"] or {}).values()}
+        if kind == "volume":
+            return {_name(item) for item in client.containers(all=True, filters={"volume": one})}
+    return set()
+
+
+def _why(kind: str, foreign: set[str], error: docker.errors.APIError) -> str:
+    """Why something could not be removed: who holds it and what to do, or what the engine said."""
+    if not foreign:
+        return f"was not removed: {error.explanation or error}"
+    remedy = "remove" if kind == "volume" else "disconnect or remove"
+    if len(foreign) > 1:
+        return (
+            f"is used by containers {', '.join(sorted(foreign))}, which are not Berth's: "
+            f"{remedy} them, then say this again"
+        )
+    return f"is used by container {foreign.pop()}, which is not Berth's: {remedy} it, then say this again"
+
+
+def _remove_image(client: docker.APIClient, name: str) -> bool:
+    """False for one that is gone, and for one that somebody else's container has as well."""
+    try:
+        client.remove_image(name)
+    except docker.errors.NotFound:
+        return False
+    except docker.errors.APIError as error:
+        if error.status_code != 409:
+            raise
+        return False
+    return True
 
 
 def _repository(tag: str) -> str:

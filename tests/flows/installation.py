@@ -98,7 +98,7 @@ class Berth:
         """Remove all of it, whatever state it is in."""
         try:
             if self.home.exists():
-                self.run("down", "--all", "--yes")
+                self.run("down", "--all", "--yes", "--destroy-foreign")
         finally:
             shutil.rmtree(self.home.parent, ignore_errors=True)
 

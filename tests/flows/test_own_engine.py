@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from cloud.supervisor.engine import OwnEngine
 from tests.flows.installation import Berth, installation, until_ready
+from tests.images import build_image
 from tests.services import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -35,7 +37,8 @@ def namespace() -> Iterator[tuple[str, ...]]:
 @pytest.fixture(scope="module")
 def berth(namespace: tuple[str, ...]) -> Iterator[Berth]:
     with installation(namespace, BERTH_ENGINE="embedded") as made:
-        made.up()
+        words = made.up()
+        assert f"export DOCKER_HOST=unix:///run/berth-{made.secret('installation')}/docker.sock" in words
         yield made
 
 
@@ -71,6 +74,7 @@ def shims(own: OwnEngine) -> set[int]:
 
 def test_an_engine_is_started_and_the_demo_runs_on_it(berth: Berth, own: OwnEngine) -> None:
     assert berth.status()["engine"]["address"] == f"{own.url} (started by Berth)"
+    assert f"export DOCKER_HOST={own.url}" in berth.run("status")
     assert app_answers(berth)
     assert len(shims(own)) == 2
 
@@ -97,10 +101,29 @@ def test_an_engine_that_dies_is_started_again_and_its_containers_live_on(berth: 
     assert shims(own) == before
 
 
+def test_what_is_not_berths_on_its_engine_is_not_removed_unless_that_is_said(berth: Berth, own: OwnEngine) -> None:
+    """The container is left for the test after this one, which says it."""
+    build_image("theirs:1", url=own.url)
+    with docker.APIClient(base_url=own.url, version="auto", timeout=60) as engine:
+        engine.create_volume("their-data")
+        config = engine.create_host_config(network_mode="none")
+        container = engine.create_container("theirs:1", name="sneaky", host_config=config)["Id"]
+        engine.start(container)
+        words = "1 container (sneaky); 1 volume (their-data); 1 image (theirs:1)"
+        assert words in berth.run("down", "--all", code=1)  # nobody to ask
+        refused = berth.run("down", "--all", "--yes", code=1)
+        assert words in refused
+        assert "Nothing was stopped or removed" in refused
+        assert "--destroy-foreign" in refused
+        assert engine.inspect_container(container)["State"]["Running"]
+    assert berth.status()["web"]["ok"]
+    assert app_answers(berth)
+
+
 def test_down_all_ends_the_engine_and_what_it_mounted(berth: Berth, own: OwnEngine) -> None:
     identity = own.identity()
     assert identity is not None
-    berth.run("down", "--all", "--yes")
+    berth.run("down", "--all", "--yes", "--destroy-foreign")
     assert not identity.alive
     assert shims(own) == set()
     assert not own.short.exists()

@@ -1,7 +1,8 @@
-"""What `./berth down --all` removes of images: its own names, and no one else's."""
+"""What `./berth down --all` removes: of images its own names, of the rest its own labels, and no one else's."""
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 
@@ -9,8 +10,10 @@ import docker
 import pytest
 
 from scheduler.engine import clearing
+from scheduler.engine.base import Labels
 from scheduler.engine.images import File, build
 from tests import dockerd
+from tests.images import build_image
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +51,17 @@ def test_of_a_registry_that_others_use_the_known_names_alone_are_removed(
     ours, theirs, longer = (f"{registry}/demo/{name}" for name in ("hello:1", "hello:12", "hello-2:1"))
     for tag in (ours, theirs, longer):
         image(url, tag)
-    counted = clearing.clear(url, "ffffff", "", [ours])
-    assert counted == {"containers": 0, "networks": 0, "volumes": 0, "images": 1}
+    cleared = clearing.clear(url, "ffffff", "", [ours])
+    assert cleared.left == ()
+    assert cleared.removed == {"containers": 0, "networks": 0, "volumes": 0, "images": 1}
     assert named_after(client, registry) == {theirs, longer}
-    assert clearing.clear(url, "ffffff", "", [ours])["images"] == 0
+    assert clearing.clear(url, "ffffff", "", [ours]).removed["images"] == 0
 
 
 def test_of_the_embedded_registry_every_name_is_removed(url: str, client: docker.APIClient, registry: str) -> None:
     image(url, f"{registry}/web:1")
     image(url, f"{registry}/web:2")
-    assert clearing.clear(url, "ffffff", registry)["images"] == 2
+    assert clearing.clear(url, "ffffff", registry).removed["images"] == 2
     assert named_after(client, registry) == set()
 
 
@@ -66,7 +70,44 @@ def test_a_name_that_somebody_elses_container_uses_is_left(url: str, client: doc
     image(url, tag)
     container = client.create_container(tag, ["/name"])["Id"]
     try:
-        assert clearing.clear(url, "ffffff", "", [tag])["images"] == 0
+        assert clearing.clear(url, "ffffff", "", [tag]).removed["images"] == 0
         assert named_after(client, registry) == {tag}
     finally:
         client.remove_container(container, force=True)
+
+
+def test_what_somebody_elses_container_holds_stays_and_is_named_and_the_rest_goes(
+    url: str, client: docker.APIClient, registry: str
+) -> None:
+    installation, tag = uuid.uuid4().hex[:6], f"{registry}/web:1"
+    labels = {f"{Labels.PREFIX}installation": installation}
+    build_image(tag)
+    held, free, theirs = (f"berth-{installation}.{name}" for name in ("held", "free", "theirs"))
+    for name in (held, free):
+        client.create_network(name, labels=labels)
+        client.create_volume(name, labels=labels)
+    ours = client.create_container(tag, labels=labels)["Id"]
+    binds = client.create_host_config(binds=[f"{held}:/data"], network_mode=held)
+    sneaky = client.create_container(tag, name=theirs, host_config=binds)["Id"]
+    try:
+        client.start(sneaky)
+        assert theirs in clearing.foreign(url, installation, registry).containers
+        assert tag not in clearing.foreign(url, installation, registry).images
+        assert held not in clearing.foreign(url, installation, registry).volumes
+        cleared = clearing.clear(url, installation, "")
+        assert cleared.removed == {"containers": 1, "networks": 1, "volumes": 1, "images": 0}
+        assert cleared.left == (
+            f"network {held} is used by container {theirs}, which is not Berth's: "
+            "disconnect or remove it, then say this again",
+            f"volume {held} is used by container {theirs}, which is not Berth's: remove it, then say this again",
+        )
+        assert client.inspect_container(sneaky)["State"]["Running"]
+        assert held in client.inspect_container(sneaky)["NetworkSettings"]["Networks"]
+        client.remove_container(sneaky, force=True)
+        assert clearing.clear(url, installation, "").left == ()
+        assert client.networks(filters={"label": f"{Labels.PREFIX}installation={installation}"}) == []
+    finally:
+        for one in (sneaky, ours):
+            with contextlib.suppress(docker.errors.NotFound):
+                client.remove_container(one, force=True)
+        clearing.clear(url, installation, registry)
