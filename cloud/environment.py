@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 # Variables of this form that are no settings: what the supervisor hands its children.
 INTERNAL = frozenset({"BERTH_READY_FD", "BERTH_NURSERY_FD", "BERTH_HEARTBEAT"})
 OURS = "BERTH_"
+NEAR = 0.7  # of 1, how alike two names are for one to be taken for the other, mistyped
 
 HOST = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"\*|\.?{HOST}|\[[0-9A-Fa-f:.]+\]")
@@ -50,8 +51,10 @@ class Reader:
         """Raise for a variable that looks like a setting and is none. Call it when all settings were read."""
         for name in sorted(self.environment):
             if name.startswith(OURS) and name not in self.known:
-                near = difflib.get_close_matches(name, self.known - INTERNAL, 1)
-                hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists all"
+                # what all names begin with makes none of them near
+                known = {other.removeprefix(OURS): other for other in self.known - INTERNAL}
+                near = difflib.get_close_matches(name.removeprefix(OURS), known, 1, NEAR)
+                hint = f"did you mean {known[near[0]]}?" if near else "docs/settings.md lists all"
                 raise ConfigError(f"{name}: there is no such setting; {hint}")
 
     def text(self, name: str, default: str = "", pattern: str = "", expected: str = "") -> str:

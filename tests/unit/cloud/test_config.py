@@ -109,6 +109,9 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ("BERTH_TRUSTED_PROXIES", "proxy", "like 10.1.0.0/16"),
         ("BERTH_TCP_PORTS", "20000", "like 20000-20099"),
         ("BERTH_HTPP_PORT", "8080", "did you mean BERTH_HTTP_PORT"),
+        ("BERTH_HOST", "berth.example.com", "did you mean BERTH_HOSTS"),
+        ("BERTH_DATABASE_URL", "postgres://db/berth", "did you mean DATABASE_URL"),
+        ("BERTH_FOO", "1", "docs/settings.md lists all"),
         ("BERTH_PORT_FILE", "/etc/port", "no such setting"),
     ],
 )
