@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import docker
 import pytest
@@ -98,10 +99,40 @@ def test_status_shows_every_process_ready(berth: Berth) -> None:
     assert all(line["ok"] for line in lines.values())
 
 
+def test_status_shows_what_runs_whatever_the_settings_of_whoever_asks(berth: Berth) -> None:
+    stranger = replace(berth, env={**berth.env, "BERTH_PORT": "1", "BERTH_HTTP_PORT": "2", "BERTH_ETCD_PORT": "3"})
+    assert all(line["ok"] for line in stranger.status().values())
+    words = stranger.run("status")
+    assert f"panel at http://127.0.0.1:{berth.env['BERTH_PORT']}/" in words
+    assert f"BERTH_PORT (1 here, {berth.env['BERTH_PORT']} there)" in words
+    assert "other settings" not in berth.run("status")
+
+
 def test_a_printed_token_opens_the_api(berth: Berth) -> None:
     token = berth.run("token", "from the test", "--days", "1").strip()
     assert berth.api("/groups", token)[0] == 200
     assert berth.api("/groups", token + "x")[0] == 401
+
+
+def test_the_tour_of_the_readme_can_be_pasted(berth: Berth) -> None:
+    text = (ROOT / "README.md").read_text()
+    tour = text[text.index("**With curl**") : text.index("Your own images")]
+    script = "\n".join(line for line in tour.splitlines() if line.startswith("    "))
+    for usual, setting in (
+        ("127.0.0.1:8000", "PORT"),
+        ("127.0.0.1:8080", "HTTP_PORT"),
+        ("127.0.0.1:5050", "REGISTRY_PORT"),
+    ):
+        assert usual in script
+        script = script.replace(usual, f"127.0.0.1:{berth.env[f'BERTH_{setting}']}")
+    done = subprocess.run(
+        ["bash", "-u"], input=script, cwd=ROOT, env=dict(berth.env), capture_output=True, text=True, check=False
+    )
+    said = f"{done.stdout}\n{done.stderr}"
+    assert (done.returncode, done.stderr) == (0, ""), said
+    assert '"status":"succeeded"' in done.stdout, said
+    assert not re.search(r'"status":[45]', done.stdout), said  # the problems
+    assert berth.api("/groups/tour", berth.run("token", "after the tour").strip())[0] == 404, said
 
 
 def test_a_second_up_is_refused(berth: Berth) -> None:
@@ -198,6 +229,26 @@ def test_without_its_database_it_does_not_start_and_no_container_is_lost(
     berth.up()
     until_ready(berth)
     assert containers(engine, berth) == before != {}
+
+
+def test_down_all_names_who_holds_a_network_and_ends_when_said_again(
+    berth: Berth, engine: docker.APIClient, foreign: dict[str, str]
+) -> None:
+    installation = berth.secret("installation")
+    label = {"label": f"dev.berth.installation={installation}"}
+    theirs = engine.inspect_container(foreign["container"])["Name"].removeprefix("/")
+    (network,) = engine.networks(filters=label)
+    engine.connect_container_to_network(foreign["container"], network["Id"])
+    words = berth.run("down", "--all", "--yes", code=1)
+    assert f"network {network['Name']} is used by container {theirs}, which is not Berth's: disconnect" in words
+    assert engine.containers(all=True, filters=label) == []
+    assert network["Name"] in engine.inspect_container(foreign["container"])["NetworkSettings"]["Networks"]
+    assert berth.home.exists()
+    engine.disconnect_container_from_network(foreign["container"], network["Id"])
+    berth.run("down", "--all", "--yes")
+    assert engine.networks(filters=label) == []
+    assert not berth.home.exists()
+    berth.up()
 
 
 def test_down_all_removes_what_berth_created_and_nothing_else(
