@@ -20,12 +20,11 @@ from apps.accounts import users
 from apps.errors import Forbidden, NotFound
 from apps.panel.page import Context, LivePage
 from apps.panel.regions import render_region
-from apps.panel.sockets import REFUSED, Left, Socket, language, query, viewer
+from apps.panel.sockets import COME_BACK, REFUSED, Left, Socket, language, query, viewer
 
 EVERY = 15.0  # seconds between looks that nothing hinted at
 GAP = 0.2  # seconds between looks at most
 LIFETIME = 12 * 3600.0  # seconds; then the page connects anew, well before the layer forgets its groups
-COME_BACK = 1012
 
 log = structlog.get_logger(__name__)
 

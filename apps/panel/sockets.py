@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, QueryDict
+from redis.exceptions import RedisError
 
 from apps.accounts.models import User
 from apps.errors import NotFound
 
 REFUSED = 4404  # close code: this socket is no longer (or not) for you
+COME_BACK = 1012  # close code: connect anew
+
+log = structlog.get_logger(__name__)
 
 Scope = Mapping[str, Any]
 
@@ -48,16 +54,24 @@ class Socket(AsyncWebsocketConsumer):
     """A websocket whose refusal does not tell what is hidden from what is not there."""
 
     work: asyncio.Task[None] | None = None  # what goes on beside the messages for as long as the socket is open
+    accepted = False
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except RedisError as error:
+            log.warning("live_hints_away", path=scope["path"], error=repr(error))
+            await self._send_away()
         finally:  # also when the channel layer went away, of which `disconnect` hears nothing
             while self.work and not self.work.done():
                 self.work.cancel()  # more than once, for a call in a thread swallows it
                 await asyncio.wait([self.work], timeout=0.1)
             if self.work and not self.work.cancelled():
                 self.work.exception()  # that a page has left is no news
+
+    async def accept(self, *arguments: Any, **options: Any) -> None:
+        await super().accept(*arguments, **options)
+        self.accepted = True
 
     async def deliver(self, text: str) -> None:
         """Send a message. Raises `Left`."""
@@ -66,12 +80,17 @@ class Socket(AsyncWebsocketConsumer):
         except OSError as error:  # with which ASGI servers say that nobody is there any more
             raise Left from error
 
-    async def refuse(self) -> None:
-        """Answer the handshake with a 404, or as far as the server can do that."""
+    async def _send_away(self) -> None:
+        """Have the page connect anew after a while: what the hints come by is away."""
+        with contextlib.suppress(OSError, RuntimeError):  # nobody is there any more, or the socket is closed already
+            await (self.close(COME_BACK) if self.accepted else self.refuse(503))
+
+    async def refuse(self, status: int = 404) -> None:
+        """Answer the handshake with this status, or as far as the server can do that."""
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             await self.close(REFUSED)
             return
-        await self.base_send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await self.base_send({"type": "websocket.http.response.start", "status": status, "headers": []})
         await self.base_send({"type": "websocket.http.response.body", "body": b""})
 
 

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from channels.db import database_sync_to_async
 from channels_redis.core import RedisChannelLayer
 
 from apps.panel import live
+from apps.panel.sockets import COME_BACK
 from tests import services
 from tests.services import wait_until
-from tests.web.panel import hints_through
+from tests.web.panel import WAIT, close_connections, hints_through, socket
+from tests.web.seed import Seed, seed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +29,13 @@ def layer(tmp_path: Path) -> Iterator[RedisChannelLayer]:
     """The layer that everything in the process uses, on a Redis that may not be there yet."""
     with hints_through(tmp_path / "redis.sock") as made:
         yield made
+
+
+@pytest.fixture
+async def berth() -> Seed:
+    made = await database_sync_to_async(seed)()
+    yield made
+    await close_connections()
 
 
 async def listening(layer: RedisChannelLayer, topic: str) -> str:
@@ -84,3 +94,23 @@ async def test_redis_away_costs_the_caller_nothing_and_the_hints_come_back_with_
         channel = await listening(layer, "app.1")
         announced("app.1")
         assert "app.1" in await received(layer, channel)
+
+
+async def test_without_redis_the_handshake_says_that_it_is_for_later(layer: RedisChannelLayer, berth: Seed) -> None:
+    page = await socket("/groups/shop/apps/web/", berth.admin)
+    page.scope["extensions"] = {"websocket.http.response": {}}
+    await page.send_input({"type": "websocket.connect"})
+    assert await page.receive_output(WAIT) == {"type": "websocket.http.response.start", "status": 503, "headers": []}
+    assert (await page.receive_output(WAIT))["type"] == "websocket.http.response.body"
+    await page.wait(WAIT)
+
+
+async def test_when_redis_goes_away_an_open_page_is_asked_to_connect_anew(
+    layer: RedisChannelLayer, tmp_path: Path, berth: Seed
+) -> None:
+    page = await socket("/groups/shop/apps/web/", berth.admin)
+    with services.redis(tmp_path):
+        assert await page.accepted()
+        await page.text()
+    assert await page.closed() == COME_BACK
+    await page.wait(WAIT)
