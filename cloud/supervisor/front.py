@@ -25,6 +25,13 @@ def _is_ours(cmdline: bytes, home: Path) -> bool:
     return Path(words[0]).name == "haproxy" and any(str(home / "edge") in word for word in words)
 
 
+def restarts(home: Path, since: float) -> int:
+    """How often its agent had to start it again since then (Unix time)."""
+    with contextlib.suppress(OSError, ValueError):
+        return sum(int(line) >= int(since) for line in (home / "edge" / "ends").read_text().splitlines())
+    return 0
+
+
 def end(home: Path) -> None:
     """End them, workers with their masters. Requests under way are cut off."""
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -62,7 +62,7 @@ def look(asked: Config) -> View:
         config.panel_url,
         engine.docker_host(_engine_url(config)),
         running.differences(config, asked),
-        (_supervisor(supervisor, last), _engine(config, last), *lines, _haproxy(config), *_given(config)),
+        (_supervisor(supervisor, last), _engine(config, last), *lines, _haproxy(config, last), *_given(config)),
     )
 
 
@@ -138,7 +138,7 @@ def _engine(config: Config, last: dict[str, Any]) -> Line:
     )
 
 
-def _haproxy(config: Config) -> Line:
+def _haproxy(config: Config, last: dict[str, Any]) -> Line:
     found = front.haproxies(config.home)
     if not found:
         return Line("haproxy", False, "stopped", "the edge agent starts it")
@@ -149,7 +149,8 @@ def _haproxy(config: Config) -> Line:
     stopped = [f"kill -CONT {identity.pid}" for identity in found if identity.suspended]
     hint = f", for it was stopped by a signal; {' and '.join(stopped)} lets it go on" if stopped else ""
     why = "" if ok else f"it runs and does not answer at {address}{hint}"
-    return Line("haproxy", ok, "ready" if ok else "silent", why, found[0].pid, since, memory=memory, address=address)
+    restarts = front.restarts(config.home, last.get("since", since))
+    return Line("haproxy", ok, "ready" if ok else "silent", why, found[0].pid, since, restarts, memory, address)
 
 
 def _given(config: Config) -> list[Line]:

@@ -348,6 +348,7 @@ class Agent:
         self._selector.unregister(self._pidfd)
         self._pidfd = None
         log.error("haproxy_ended", alive=self._haproxy.alive)
+        self._folder.remember_end(time.time())
         self._retry_due = max(now, self._started + START_PAUSE)
 
     def _read_hints(self) -> None:

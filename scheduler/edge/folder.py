@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -11,6 +12,7 @@ from typing import IO
 
 # sun_path holds 107 bytes, and HAProxy first binds to a temporary name that is longer than the socket's
 LONGEST_SOCKET = 90
+MOST_ENDS = 1000  # that are remembered
 
 
 class FolderError(Exception):
@@ -108,6 +110,11 @@ class Folder:
         return self.root / "notify.sock"
 
     @property
+    def ends(self) -> Path:
+        """When HAProxy ended without being asked to, Unix times, newest last."""
+        return self.root / "ends"
+
+    @property
     def log(self) -> Path:
         return self.root / "haproxy.log"
 
@@ -133,6 +140,12 @@ class Folder:
             raise FolderError(f"{path!a} has signs that HAProxy's configuration cannot name")
         for folder in (self.root, self.conf, self.staged):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def remember_end(self, at: float) -> None:
+        """Note that HAProxy ended at this Unix time. A count that cannot be kept is no reason not to start it again."""
+        with contextlib.suppress(OSError):
+            before = self.ends.read_text().splitlines() if self.ends.exists() else []
+            write(self.ends, "".join(f"{line}\n" for line in [*before[1 - MOST_ENDS :], f"{at:.0f}"]))
 
     def lock(self) -> IO[bytes]:
         """Hold the folder as long as the result is open. Raises `FolderError` when another agent holds it."""

@@ -156,6 +156,15 @@ def test_a_killed_process_is_back_and_that_is_said(berth: Berth, name: str) -> N
     assert berth.app_answers() == 200
 
 
+def test_a_killed_haproxy_is_back_and_counted(berth: Berth) -> None:
+    before = berth.status()["haproxy"]
+    berth.process("haproxy").kill()
+    wait_until(lambda: berth.status()["haproxy"]["restarts"] == before["restarts"] + 1, "its end was counted")
+    until_ready(berth)
+    assert berth.status()["haproxy"]["pid"] != before["pid"]
+    assert berth.app_answers() == 200
+
+
 @pytest.mark.parametrize(
     "name", ["web", "worker", "beat", "observer", "edge", "redis", "etcd", "registry", "nursery", "haproxy"]
 )

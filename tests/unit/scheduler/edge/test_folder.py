@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.edge.folder import Folder, FolderError, write
+from cloud.supervisor import front
+from scheduler.edge.folder import MOST_ENDS, Folder, FolderError, write
 
 
 def test_a_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -34,3 +35,15 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_each_folder_has_a_log_socket_of_its_own(tmp_path: Path) -> None:
     assert Folder(tmp_path).hints != Folder(tmp_path / "other").hints
+
+
+def test_the_ends_of_haproxy_are_counted_from_a_time_on(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "edge")
+    folder.prepare()
+    assert front.restarts(tmp_path, 0) == 0
+    for at in (100.4, 200.6, 300.0):
+        folder.remember_end(at)
+    assert [front.restarts(tmp_path, since) for since in (0, 201.0, 301.0)] == [3, 2, 0]
+    for _ in range(MOST_ENDS):
+        folder.remember_end(400.0)
+    assert front.restarts(tmp_path, 0) == MOST_ENDS
