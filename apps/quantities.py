@@ -1,7 +1,8 @@
 """Amounts as people write them, and back: CPU, memory and disk, time.
 
 Inside, CPU is in thousandths of a core, memory and disk in bytes, time in seconds. Every `parse_*` raises `ValueError`
-with a sentence for whoever wrote the amount; every `show_*` gives what its `parse_*` takes.
+with a sentence for whoever wrote the amount; every `show_*` gives what its `parse_*` takes. What is an amount and far
+beyond any range is read as the end of all ranges, so that whoever checks the range says which it is.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ _FIGURES = {
     "instances": gettext_noop("number of instances"),
 }
 
-_CPU = re.compile(r"([0-9]{1,9})m|([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
-_BYTES = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,6}))?\s?([KMGTP]i?)?B?", re.ASCII)
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h)", re.ASCII)
+_CPU = re.compile(r"(-?[0-9]{1,99})m|(-?[0-9]{1,99}(?:\.[0-9]{1,9})?)", re.ASCII)
+_BYTES = re.compile(r"(-?[0-9]{1,99})(?:\.([0-9]{1,6}))?\s?([KMGTP]i?)?B?", re.ASCII)
+_DURATION = re.compile(r"(-?[0-9]{1,99}(?:\.[0-9]{1,6})?)(ms|s|m|h)", re.ASCII)
 _UNITS = {
     "": 1,
     **{unit + "i": 1 << 10 * power for power, unit in enumerate("KMGTP", 1)},
@@ -31,33 +32,30 @@ _UNITS = {
 }
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 
-_NONE = Decimal("Infinity")  # more than any amount
+_FAR = 1 << 62  # what is read of anything beyond it, on either side: out of range, wherever ranges are checked
 
 
 def parse_cpu(value: object) -> int:
     """Thousandths of a core from a number of cores (`0.25`) or a string (`"250m"`, `"0.25"`)."""
     if _is_number(value):
-        cores = Decimal(str(value))
+        millicores = 1000 * Decimal(str(value))
     elif isinstance(value, str) and (found := _CPU.fullmatch(value)):
-        if found[1]:
-            return int(found[1])
-        cores = Decimal(found[2])
+        millicores = Decimal(found[1]) if found[1] else 1000 * Decimal(found[2])
     else:
-        cores = _NONE
-    if abs(cores) > 10**9:
         raise ValueError(_("CPU is a number of cores such as 0.25, or thousandths such as “250m”."))
-    return int((cores * 1000).to_integral_value(ROUND_HALF_EVEN))
+    return int(_near(millicores).to_integral_value(ROUND_HALF_EVEN))
 
 
 def parse_bytes(value: object) -> int:
     """Bytes from a number of bytes or a string (`"64MiB"`, `"1.5GiB"`, `"500MB"`)."""
-    if _is_number(value) and value == int(value) and abs(value) < 1 << 62:  # type: ignore[call-overload,operator]
-        return int(value)  # type: ignore[call-overload]
-    if isinstance(value, str) and (found := _BYTES.fullmatch(value)):
-        size = int(Decimal(f"{found[1]}.{found[2] or 0}") * _UNITS[found[3] or ""])
-        if size < 1 << 62:
-            return size
-    raise ValueError(_("This is a number of bytes, or an amount such as “64MiB” or “1GiB”."))
+    size = None
+    if _is_number(value):
+        size = _near(Decimal(str(value)))
+    elif isinstance(value, str) and (found := _BYTES.fullmatch(value)):
+        size = Decimal(int(_near(Decimal(f"{found[1]}.{found[2] or 0}") * _UNITS[found[3] or ""])))
+    if size is None or size != int(size):
+        raise ValueError(_("This is a number of bytes, or an amount such as “64MiB” or “1GiB”."))
+    return int(size)
 
 
 def parse_duration(value: object) -> float:
@@ -67,10 +65,8 @@ def parse_duration(value: object) -> float:
     elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
         seconds = Decimal(found[1]) * _SECONDS[found[2]]
     else:
-        seconds = _NONE
-    if abs(seconds) > 10**12:
         raise ValueError(_("This is a number of seconds, or a time such as “500ms”, “2s” or “5m”."))
-    return float(round(seconds, 3))
+    return float(round(_near(seconds), 3))
 
 
 def show_cpu(millicores: int) -> float | int:
@@ -117,4 +113,10 @@ def about_bytes(size: int) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return not math.isnan(value)  # infinity is what JSON makes of 1e999
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _near(amount: Decimal) -> Decimal:
+    return max(Decimal(-_FAR), min(Decimal(_FAR), amount))

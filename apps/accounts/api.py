@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.errors import NotFound
 from apps.groups.models import Role
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
-from apps.rest.serializers import Body
+from apps.rest.serializers import Body, Flag
 from apps.rest.views import AdminResource, Resource
 
 
@@ -59,12 +59,12 @@ class NewUser(Body):
         max_length=128, allow_null=True, default=None, trim_whitespace=False, help_text="Without one, no login"
     )
     email = serializers.EmailField(default="", allow_blank=True)
-    admin = serializers.BooleanField(default=False)
+    admin = Flag(default=False)
 
 
 class UserChanges(Body):
-    active = serializers.BooleanField(required=False)
-    admin = serializers.BooleanField(required=False)
+    active = Flag(required=False)
+    admin = Flag(required=False)
     password = serializers.CharField(
         max_length=128, allow_null=True, required=False, trim_whitespace=False, help_text="A new one; null: no login"
     )

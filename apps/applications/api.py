@@ -7,7 +7,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -31,7 +30,7 @@ from apps.operations.api import OperationSerializer, accepted
 from apps.operations.models import Operation
 from apps.operations.permissions import get_operation
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
-from apps.rest.serializers import Body, NoBody
+from apps.rest.serializers import Body, NoBody, Whole
 from apps.rest.views import Resource
 
 CHANGED = {
@@ -106,7 +105,7 @@ class ReleaseDetail(AppResource):
 
 
 class RollbackBody(Body):
-    release = serializers.IntegerField(min_value=1, max_value=999_999_999, help_text="The one to go back to")
+    release = Whole(min_value=1, max_value=999_999_999, help_text="The one to go back to")
 
 
 class Rollback(AppResource):
@@ -118,7 +117,7 @@ class Rollback(AppResource):
 
 
 class ScaleBody(Body):
-    replicas = serializers.IntegerField(min_value=1, max_value=1000)
+    replicas = Whole(min_value=1, max_value=1000)
 
 
 class Scale(AppResource):

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.applications.grammar import Wrong, text
-from apps.applications.reading import Fields, integer, quantity
+from apps.applications.reading import Fields
+from apps.checks import Wrong, integer, out_of_range, quantity, text
 from apps.quantities import parse_duration, show_duration
 from scheduler.model import CanaryPolicy, CanaryStep
 
@@ -108,7 +108,7 @@ def number(low: float, high: float) -> Callable[[object], float]:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise Wrong("invalid_type", _("This is a number."))
         if not low <= value <= high:
-            raise Wrong("out_of_range", _("This is from %(low)s to %(high)s.") % {"low": low, "high": high})
+            raise out_of_range(low, high)
         return round(float(value), 2)
 
     return check

@@ -5,13 +5,14 @@ Nothing is checked that the services check as well: what makes no sense is hande
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+
+from apps.panel.forms import number
 
 
 class SpecField(forms.CharField):
@@ -43,7 +44,7 @@ class SpecField(forms.CharField):
 
 class NumberField(SpecField):
     def read(self, text: str) -> int | str:
-        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
+        return number(text)
 
 
 class CommandField(SpecField):

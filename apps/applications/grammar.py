@@ -12,8 +12,8 @@ import idna
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from apps.errors import Problem
-from apps.fields import check_name
+from apps import checks
+from apps.checks import Wrong, text
 
 _DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -32,31 +32,9 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _LABEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", re.ASCII)
 
 
-class Wrong(ValueError):
-    """A value that is not as it should be: a stable code and a sentence, without the field's path."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def text(value: object, longest: int) -> str:
-    """Any text that can be stored and handed to a process: no NUL, no half of a surrogate pair."""
-    if not isinstance(value, str):
-        raise Wrong("invalid_type", _("This is a string."))
-    if len(value) > longest:
-        raise Wrong("too_long", _("This has at most %(longest)s characters.") % {"longest": longest})
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise Wrong("invalid_text", _("This holds a character that no process can be given."))
-    return value
-
-
 def name(value: object) -> str:
     """The name of a group, app or node."""
-    try:
-        return check_name(value)
-    except Problem as problem:
-        raise Wrong(problem.errors[0].code, problem.errors[0].message) from None
+    return checks.name(value)
 
 
 def image(value: object) -> str:

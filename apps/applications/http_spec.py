@@ -13,9 +13,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from apps.applications import grammar, passwords, redirects
-from apps.applications.grammar import Wrong, text
-from apps.applications.reading import Fields, boolean, integer, one_of, quantity, strings
+from apps.applications.reading import Fields, strings
 from apps.applications.secrets import MASK
+from apps.checks import Wrong, boolean, integer, one_of, quantity, text
 from apps.quantities import parse_bytes, parse_duration, show_bytes, show_duration
 from scheduler.routing import Headers, HttpOptions, Redirect, Route
 

@@ -13,8 +13,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from apps.applications import grammar
-from apps.applications.grammar import Wrong
-from apps.applications.reading import Fields, choice, integer, strings
+from apps.applications.reading import Fields, strings
+from apps.checks import Wrong, choice, integer, text
 from scheduler.model import Distinct, PlacementRules
 from scheduler.placement import labels
 from scheduler.placement.values import Affinity, AtMost, Bond, Constraints, Preference, Skew, Toleration
@@ -80,7 +80,7 @@ def preferences(placement: Mapping[str, Any]) -> tuple[Preference, ...]:
 def expression(value: object) -> str:
     """An expression over labels in its usual form."""
     try:
-        return str(labels.parse(grammar.text(value, 1000)))
+        return str(labels.parse(text(value, 1000)))
     except Wrong:
         raise
     except ValueError as error:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.applications.grammar import Wrong, text
+from apps import checks
+from apps.checks import Check, Wrong, text
 from apps.errors import FieldError
 
-Check = Callable[[object], Any]
 _ABSENT = object()
 
 
@@ -31,19 +30,19 @@ class Fields:
             return null
         if value is None or value is _ABSENT:
             if required:
-                self.wrong(name, "required", _("This is required."))
+                self._refuse(name, checks.required())
             return default
         try:
             return check(value)
         except Wrong as wrong:
-            self.wrong(name, wrong.code, str(wrong))
+            self._refuse(name, wrong)
             return default
 
     def inner(self, name: str) -> Fields:
         """The fields of the object `name`; of an empty one where it is absent or null."""
         value = self._left.pop(name, None)
         if not isinstance(value, dict | None):
-            self.wrong(name, "invalid_type", _("This is an object."))
+            self._refuse(name, checks.no_object())
             value = None
         return Fields(value or {}, self._at(name), self._errors)
 
@@ -81,7 +80,7 @@ class Fields:
             try:
                 entries.append(check(value))
             except Wrong as wrong:
-                self.wrong(at, wrong.code, str(wrong))
+                self._refuse(at, wrong)
         return entries
 
     @property
@@ -97,65 +96,15 @@ class Fields:
         for name in self._left:
             self.wrong(name, "unknown_field", _("There is no such field."))
 
+    def _refuse(self, name: str, wrong: Wrong) -> None:
+        self.wrong(name, wrong.code, str(wrong))
+
     def _at(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path and name else self._path or name
 
 
 def _no_object(value: object) -> Any:
-    raise Wrong("invalid_type", _("This is an object."))
-
-
-def integer(low: int, high: int) -> Check:
-    """A whole number from `low` to `high`."""
-
-    def check(value: object) -> int:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise Wrong("invalid_type", _("This is a whole number."))
-        if not low <= value <= high:
-            raise Wrong("out_of_range", _("This is from %(low)s to %(high)s.") % {"low": low, "high": high})
-        return value
-
-    return check
-
-
-def boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Wrong("invalid_type", _("This is true or false."))
-    return value
-
-
-def choice(of: type[enum.StrEnum]) -> Check:
-    """One of the values of an enum."""
-    return one_of(*of)
-
-
-def one_of(*choices: str) -> Check:
-    """One of these texts."""
-
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise Wrong("invalid_choice", _("This is one of %(choices)s.") % {"choices": ", ".join(choices)})
-        return value
-
-    return check
-
-
-def quantity(parse: Callable[[object], Any], show: Callable[[Any], Any], low: Any, high: Any) -> Check:
-    """An amount in its canonical form, from `low` to `high` of what `parse` makes of it."""
-
-    def check(value: object) -> Any:
-        try:
-            amount = parse(value)
-        except ValueError as error:
-            raise Wrong("invalid_quantity", str(error)) from None
-        if not low <= amount <= high:
-            limits = {"low": show(low), "high": show(high)}
-            raise Wrong("out_of_range", _("This is from %(low)s to %(high)s.") % limits)
-        return show(amount)
-
-    return check
+    raise checks.no_object()
 
 
 def strings(check_one: Check, most: int) -> Check:

@@ -21,9 +21,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from apps.applications import canary_spec, grammar, http_spec, placement_spec
-from apps.applications.grammar import Wrong
-from apps.applications.reading import Fields, boolean, choice, integer, quantity, texts
+from apps.applications.reading import Fields, texts
 from apps.applications.secrets import MASK, masked
+from apps.checks import Wrong, boolean, choice, integer, quantity, text
 from apps.errors import FieldError, Invalid
 from apps.quantities import (
     parse_bytes,
@@ -232,7 +232,7 @@ def _env(given: object, previous: Mapping[str, str], errors: list[FieldError]) -
             if value is None:
                 env.pop(name, None)
             elif value != MASK:
-                env[name] = grammar.text(value, LONGEST_VALUE)
+                env[name] = text(value, LONGEST_VALUE)
             elif name not in previous:
                 raise Wrong("masked", _("This is the mask of a value, not a value."))
         except Wrong as wrong:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -11,14 +12,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.applications.reading import strings
 from apps.certificates import services
 from apps.certificates.models import Certificate, Source, State
+from apps.certificates.pem import MOST_NAMES
 from apps.certificates.permissions import get_certificate
+from apps.checks import text
 from apps.errors import invalid
 from apps.groups.models import Role
 from apps.groups.permissions import get_group
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
-from apps.rest.serializers import Body, NameField, NoBody
+from apps.rest.serializers import Body, Flag, NameField, NoBody, checked
 from apps.rest.views import Resource
 
 
@@ -48,18 +52,21 @@ class CertificateSerializer(serializers.Serializer):
 
 @extend_schema_field({"type": "string"})
 class Text(serializers.Field):
-    """Text that the service checks."""
+    """Text that the service reads."""
 
     def to_internal_value(self, data: object) -> object:
-        return data
+        return checked(lambda value: text(value, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), data)
 
     def to_representation(self, value: object) -> object:
         return value
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}, "minItems": 1})
-class Hosts(Text):
-    """A list that the service checks."""
+class Hosts(serializers.Field):
+    """A list whose entries the service checks."""
+
+    def to_internal_value(self, data: object) -> object:
+        return checked(strings(lambda host: host, MOST_NAMES), data)
 
 
 class NewCertificate(Body):
@@ -67,13 +74,13 @@ class NewCertificate(Body):
     certificate = Text(required=False, help_text="PEM: the certificate, then those of its issuers; with `key`")
     key = Text(required=False, help_text="PEM: its private key, without a password. It is never shown again")
     hosts = Hosts(required=False, help_text="In place of these two: have ACME issue one for these hosts")
-    https_only = serializers.BooleanField(required=False, default=False)
+    https_only = Flag(required=False, default=False)
 
 
 class CertificateChange(Body):
     certificate = Text(required=False, help_text="PEM: its successor; with `key`")
     key = Text(required=False)
-    https_only = serializers.BooleanField(required=False)
+    https_only = Flag(required=False)
 
 
 class Certificates(Resource):

@@ -23,7 +23,7 @@ from apps.certificates.permissions import get_certificate
 from apps.errors import Conflict, Invalid
 from apps.groups.models import Role
 from apps.groups.pages import group_context
-from apps.panel.forms import PanelForm
+from apps.panel.forms import PanelForm, name_field
 from apps.panel.page import Action, Context, LivePage, Page, live_url
 
 TONES = {
@@ -63,12 +63,12 @@ class PairForm(PanelForm):
 
 
 class UploadForm(PairForm, HttpsOnlyForm):
-    name = forms.CharField(label=gettext_lazy("Name"))
+    name = name_field(label=gettext_lazy("Name"))
     field_order = ("name",)
 
 
 class RequestForm(HttpsOnlyForm):
-    name = forms.CharField(label=gettext_lazy("Name"))
+    name = name_field(label=gettext_lazy("Name"))
     hosts = LinesField(gettext_lazy("Hosts"), gettext_lazy("One a line; each is a host of a route of the group."))
     field_order = ("name",)
 

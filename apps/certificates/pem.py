@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.utils.translation import gettext as _
 
 from apps.applications import grammar
-from apps.applications.grammar import Wrong
+from apps.checks import Wrong, text
 from apps.errors import Invalid, invalid
 
 LONGEST_CHAIN, LONGEST_KEY = 64 << 10, 16 << 10  # characters
@@ -66,7 +66,7 @@ def read(certificate: object, key: object, now: datetime) -> Parsed:
 
 def _text(name: str, value: object, longest: int) -> bytes:
     try:
-        return grammar.text(value, longest).encode()
+        return text(value, longest).encode()
     except Wrong as wrong:
         raise invalid(name, wrong.code, str(wrong)) from None
 

@@ -95,7 +95,7 @@ def delete(actor: User, found: Certificate) -> None:
 def check_hosts(group: Group, hosts: object) -> list[str]:
     """Hosts that a certificate may be ordered for: the group's own. Raises `Invalid`."""
     if not isinstance(hosts, list) or not 0 < len(hosts) <= pem.MOST_NAMES:
-        raise invalid("hosts", "invalid_type", _("This is a list of 1 to %(most)s hosts.") % {"most": pem.MOST_NAMES})
+        raise invalid("hosts", "invalid_list", _("This is a list of 1 to %(most)s hosts.") % {"most": pem.MOST_NAMES})
     wanted, errors = [], []
     for index, host in enumerate(hosts):
         try:

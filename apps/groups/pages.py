@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.applications.models import App, AppStatus
+from apps.checks import MOST
 from apps.errors import Conflict, Invalid
 from apps.events import pages as events
 from apps.groups import permissions, services
 from apps.groups.models import Group, Membership, Role
-from apps.panel.forms import PanelForm, cpu_field, size_field
+from apps.panel.forms import PanelForm, cpu_field, name_field, size_field, whole_field
 from apps.panel.page import Action, Context, LivePage, Page
 from scheduler.lifecycle import State
 from scheduler.model import Resources
@@ -95,7 +96,7 @@ class QuotaForm(PanelForm):
     cpu = cpu_field(label=gettext_lazy("CPU"), help_text=gettext_lazy("Cores, such as 4 or 0.5"))
     memory = size_field(label=gettext_lazy("Memory"), help_text=gettext_lazy("Such as 8GiB"))
     disk = size_field(label=gettext_lazy("Disk"), help_text=gettext_lazy("Such as 50GiB"))
-    instances = forms.IntegerField(label=gettext_lazy("Instances"), min_value=0)
+    instances = whole_field(0, MOST["instances"], label=gettext_lazy("Instances"))
 
     def field_of(self, path: str) -> str:
         return path.removeprefix("quota.")
@@ -105,7 +106,7 @@ class QuotaForm(PanelForm):
 
 
 class GroupForm(QuotaForm):
-    name = forms.CharField(
+    name = name_field(
         label=gettext_lazy("Name"),
         help_text=gettext_lazy("Lower-case letters, digits and hyphens. It cannot be changed later."),
     )

@@ -11,6 +11,7 @@ from django.db.models import F, ProtectedError
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.checks import MOST, out_of_range
 from apps.errors import Conflict, FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
@@ -21,7 +22,6 @@ from scheduler.model import Resources
 
 SUBNET_PREFIX = 22  # 1,022 addresses a group
 FIGURES = ("cpu", "memory", "disk", "instances")
-_LARGEST = 1 << 60  # far above any cluster, and within what databases count with
 _ATTEMPTS = 20  # so many groups may be made at the same moment
 
 
@@ -158,9 +158,9 @@ def _keep_an_owner(group: Group, without: User, field: str = "") -> None:
 
 def _check_quota(quota: Resources) -> None:
     errors = [
-        FieldError(f"quota.{figure}", "out_of_range", _("This is 0 or more, and not absurdly much."))
+        FieldError(f"quota.{figure}", "out_of_range", str(out_of_range(0, show_figure(figure, MOST[figure]))))
         for figure in FIGURES
-        if not 0 <= getattr(quota, figure) <= _LARGEST
+        if not 0 <= getattr(quota, figure) <= MOST[figure]
     ]
     if errors:
         raise Invalid(errors)

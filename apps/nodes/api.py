@@ -13,7 +13,7 @@ from apps.nodes import services
 from apps.nodes.models import USUAL, Node, NodeState
 from apps.nodes.permissions import get_node
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
-from apps.rest.serializers import Amounts, Body, Bytes, Cpu, NameField
+from apps.rest.serializers import Amounts, Body, Bytes, Cpu, Flag, NameField, Whole
 from apps.rest.views import AdminResource
 from scheduler.model import Resources
 from scheduler.placement.values import Taint
@@ -69,17 +69,17 @@ class SystemReserve(Body):
 class NewTaint(Body):
     key = serializers.CharField(max_length=63)
     value = serializers.CharField(max_length=63, default="", allow_blank=True)
-    soft = serializers.BooleanField(default=False)
+    soft = Flag(default=False)
 
 
 class Overcommit(Body):
-    cpu = serializers.IntegerField(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
-    memory = serializers.IntegerField(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
-    disk = serializers.IntegerField(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
+    cpu = Whole(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
+    memory = Whole(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
+    disk = Whole(required=False, min_value=USUAL, max_value=services.MOST_OVERCOMMIT)
 
 
 class NodeChanges(Body):
-    cordoned = serializers.BooleanField(required=False)
+    cordoned = Flag(required=False)
     labels = serializers.DictField(child=serializers.CharField(max_length=63), required=False)
     taints = NewTaint(many=True, required=False)
     system = SystemReserve(required=False)

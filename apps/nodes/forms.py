@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.nodes.models import Node
-from apps.nodes.services import FIGURES
-from apps.panel.forms import PanelForm, cpu_field, size_field
+from apps.nodes.models import USUAL, Node
+from apps.nodes.services import FIGURES, MOST_OVERCOMMIT, wrong_marks
+from apps.panel.forms import PanelForm, cpu_field, name_field, size_field, whole_field
 from scheduler.model import Resources
 from scheduler.placement.values import Taint
 
@@ -68,6 +68,12 @@ class LabelledForm(PanelForm):
             if isinstance(field, LinesField):
                 field.widget.attrs |= {"rows": 4, "class": "form-control mono"}
 
+    def clean(self) -> dict[str, Any]:
+        sent: dict[str, Any] = super().clean() or {}
+        for error in wrong_marks(sent.get("labels") or {}, sent.get("taints") or ()):
+            self.refuse_field(error)
+        return sent
+
     def field_of(self, path: str) -> str:
         """Every label and every taint has a path of its own (`labels.zone`); all belong to the one field."""
         for field in ("labels", "taints"):
@@ -77,7 +83,7 @@ class LabelledForm(PanelForm):
 
 
 class EnrolForm(LabelledForm):
-    name = forms.CharField(label=_("Name"))
+    name = name_field(label=_("Name"))
     engine_url = forms.CharField(
         label=_("Address of its Docker Engine"),
         help_text=_("unix:///var/run/docker.sock on this machine, or tcp://host:port"),
@@ -96,9 +102,9 @@ class SettingsForm(LabelledForm):
     cpu = cpu_field(label=_("CPU (cores)"))
     memory = size_field(label=_("Memory"))
     disk = size_field(label=_("Disk"))
-    overcommit_cpu = forms.IntegerField(label=_("CPU (%)"))
-    overcommit_memory = forms.IntegerField(label=_("Memory (%)"))
-    overcommit_disk = forms.IntegerField(label=_("Disk (%)"))
+    overcommit_cpu = whole_field(USUAL, MOST_OVERCOMMIT, label=_("CPU (%)"))
+    overcommit_memory = whole_field(USUAL, MOST_OVERCOMMIT, label=_("Memory (%)"))
+    overcommit_disk = whole_field(USUAL, MOST_OVERCOMMIT, label=_("Disk (%)"))
 
     @staticmethod
     def of(node: Node) -> dict[str, Any]:

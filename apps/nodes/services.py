@@ -11,10 +11,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.checks import MOST, out_of_range
 from apps.errors import Conflict, FieldError, Invalid, conflict, invalid
 from apps.events import services as events
 from apps.fields import check_name
 from apps.nodes.models import USUAL, Node
+from apps.quantities import show_figure
 from scheduler import wake
 from scheduler.model import Resources
 from scheduler.placement.values import Taint
@@ -22,7 +24,6 @@ from scheduler.placement.values import Taint
 FIGURES = ("cpu", "memory", "disk")  # that the system keeps some of, and that can be overcommitted
 SCHEMES = frozenset({"unix", "tcp", "fake"})  # fake: an engine in memory, for tests
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", re.ASCII)
-_LARGEST = 1 << 60
 MOST_OVERCOMMIT = 1000  # percent
 
 
@@ -67,8 +68,7 @@ def change_node(
     """
     _refuse(
         [
-            *_wrong_labels(labels or {}),
-            *_wrong_taints(taints or ()),
+            *wrong_marks(labels or {}, taints or ()),
             *_wrong_system(system or node.system),
             *_wrong_overcommit(overcommit or {}),
         ]
@@ -157,6 +157,12 @@ def _refuse(errors: Sequence[FieldError]) -> None:
         raise Invalid(errors)
 
 
+def wrong_marks(labels: Mapping[str, str], taints: Sequence[Taint]) -> Iterator[FieldError]:
+    """What is wrong with labels and taints, for forms that say it beside what else is."""
+    yield from _wrong_labels(labels)
+    yield from _wrong_taints(taints)
+
+
 def _wrong_labels(labels: Mapping[str, str]) -> Iterator[FieldError]:
     message = _("Names and values of labels have 1 to 63 letters, digits and . _ - /")
     for name, value in labels.items():
@@ -181,8 +187,9 @@ def _wrong_taints(taints: Sequence[Taint]) -> Iterator[FieldError]:
 
 def _wrong_system(system: Resources) -> Iterator[FieldError]:
     for figure in FIGURES:
-        if not 0 <= getattr(system, figure) <= _LARGEST:
-            yield FieldError(f"system.{figure}", "out_of_range", _("This is 0 or more, and not absurdly much."))
+        if not 0 <= getattr(system, figure) <= MOST[figure]:
+            message = str(out_of_range(0, show_figure(figure, MOST[figure])))
+            yield FieldError(f"system.{figure}", "out_of_range", message)
 
 
 def _wrong_overcommit(overcommit: Mapping[str, int]) -> Iterator[FieldError]:

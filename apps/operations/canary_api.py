@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,12 +13,12 @@ from apps.groups.models import Role
 from apps.operations import canary
 from apps.operations.api import OperationSerializer
 from apps.operations.permissions import get_operation
-from apps.rest.serializers import Body, NoBody
+from apps.rest.serializers import Body, NoBody, Whole
 from apps.rest.views import Resource
 
 
 class PromoteBody(Body):
-    step = serializers.IntegerField(
+    step = Whole(
         min_value=1,
         max_value=MOST_STEPS,
         required=False,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
+from apps import checks
+from apps.checks import Check, Wrong
 from apps.errors import Conflict, FieldError, Problem
-from apps.quantities import parse_bytes, parse_cpu, show_bytes, show_cpu
+from apps.quantities import show_bytes, show_cpu
 
 
 class PanelForm(forms.Form):
@@ -21,6 +24,7 @@ class PanelForm(forms.Form):
             looks = "form-check-input" if isinstance(field.widget, forms.CheckboxInput) else "form-control"
             field.widget.attrs.setdefault("class", "form-select" if isinstance(field.widget, forms.Select) else looks)
             field.widget.attrs.setdefault("autocomplete", "off")
+            field.error_messages["required"] = str(checks.required())
 
     def field_of(self, path: str) -> str:
         """The form's field for the path that a service's error is about."""
@@ -42,31 +46,48 @@ class PanelForm(forms.Form):
             self.add_error(None, f"{error.field}: {error.message}")
 
 
-class AmountField(forms.CharField):
-    """Text that one of `apps.quantities` reads."""
+class CheckedField(forms.CharField):
+    """Text that one of `apps.checks` reads, as the API does."""
 
-    def __init__(self, parse: Callable[[object], int], show: Callable[[int], object], **kwargs: Any) -> None:
+    def __init__(self, check: Check, show: Callable[[int], object] = str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._parse, self._show = parse, show
+        self._check, self._show = check, show
 
     def prepare_value(self, value: Any) -> Any:
         return self._show(value) if isinstance(value, int) else value
 
-    def clean(self, value: Any) -> int | None:
+    def clean(self, value: Any) -> Any:
         text = super().clean(value)
         if not text:
             return None
         try:
-            return self._parse(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+            return self._check(text)
+        except Wrong as wrong:
+            raise ValidationError(str(wrong)) from None
 
 
-def cpu_field(**kwargs: Any) -> AmountField:
+def number(text: str) -> int | str:
+    """The whole number that a text is; the text where it is none, for a check to refuse."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,99}", text, re.ASCII) else text
+
+
+def name_field(**kwargs: Any) -> CheckedField:
+    """A name for something new."""
+    return CheckedField(checks.name, **kwargs)
+
+
+def cpu_field(**kwargs: Any) -> CheckedField:
     """Cores in, thousandths out."""
-    return AmountField(parse_cpu, show_cpu, **kwargs)
+    return CheckedField(checks.cpu, show_cpu, **kwargs)
 
 
-def size_field(**kwargs: Any) -> AmountField:
+def size_field(**kwargs: Any) -> CheckedField:
     """`64MiB` in, bytes out."""
-    return AmountField(parse_bytes, show_bytes, **kwargs)
+    return CheckedField(checks.size, show_bytes, **kwargs)
+
+
+def whole_field(low: int, high: int, **kwargs: Any) -> CheckedField:
+    """A whole number."""
+    check = checks.integer(low, high)
+    widget = forms.NumberInput(attrs={"min": low, "max": high})
+    return CheckedField(lambda text: check(number(str(text))), widget=widget, **kwargs)

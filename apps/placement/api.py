@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from apps.groups.models import Group
 from apps.groups.permissions import check_admin, get_group
 from apps.placement import services, words
-from apps.rest.serializers import Body
+from apps.rest.serializers import Body, Whole
 from apps.rest.views import AdminResource, Resource
 from scheduler.placement.profiles import FILTER_NAMES, HEAVIEST, PHYSICS, PRESETS, SCORES
 
@@ -20,7 +20,7 @@ class ProfileBody(Body):
 
     preset = serializers.ChoiceField(sorted(PRESETS), required=False)
     weights = serializers.DictField(
-        child=serializers.IntegerField(min_value=0, max_value=HEAVIEST),
+        child=Whole(min_value=0, max_value=HEAVIEST),
         required=False,
         help_text=f"By score: {', '.join(SCORES)}",
     )

@@ -9,14 +9,15 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
-from apps.panel.forms import PanelForm
+from apps.panel.forms import PanelForm, name_field, whole_field
 from apps.placement import rebalancing, services, words
 from apps.placement.models import CUSTOM
+from apps.placement.priorities import HIGHEST
 from scheduler.placement.profiles import FILTER_NAMES, HEAVIEST, PHYSICS, PRESETS, SCORES, Profile
 
 
 class RebalanceForm(PanelForm):
-    most = forms.IntegerField(label=_("Moves a minute"), min_value=1, max_value=rebalancing.MOST)
+    most = whole_field(1, rebalancing.MOST, label=_("Moves a minute"))
     enabled = forms.BooleanField(label=_("Move instances by itself"), required=False)
 
 
@@ -88,8 +89,11 @@ class GroupsField(forms.CharField):
 
 
 class PriorityForm(PanelForm):
-    value = forms.IntegerField(
-        label=_("Priority"), help_text=_("A higher one may displace what has a lower one. Apps without a class have 0.")
+    value = whole_field(
+        -HIGHEST,
+        HIGHEST,
+        label=_("Priority"),
+        help_text=_("A higher one may displace what has a lower one. Apps without a class have 0."),
     )
     protected = forms.BooleanField(label=_("Protected: never displaced and never moved"), required=False)
     groups = GroupsField(
@@ -105,5 +109,5 @@ class PriorityForm(PanelForm):
 
 
 class NewPriorityForm(PriorityForm):
-    name = forms.CharField(label=_("Name"))
+    name = name_field(label=_("Name"))
     field_order = ["name", "value", "protected", "groups"]

@@ -12,7 +12,7 @@ from apps.placement import priorities
 from apps.placement.models import PriorityClass
 from apps.placement.priorities import HIGHEST
 from apps.rest.cursors import PARAMETERS, answer_page, page_of
-from apps.rest.serializers import Body, NameField
+from apps.rest.serializers import Body, Flag, NameField, Whole
 from apps.rest.views import Resource
 
 
@@ -33,8 +33,8 @@ class PrioritySerializer(serializers.Serializer):
 
 
 class PriorityChanges(Body):
-    value = serializers.IntegerField(min_value=-HIGHEST, max_value=HIGHEST)
-    protected = serializers.BooleanField(default=False)
+    value = Whole(min_value=-HIGHEST, max_value=HIGHEST)
+    protected = Flag(default=False)
     groups = serializers.ListField(child=serializers.CharField(max_length=40), allow_null=True, default=None)
 
 

@@ -10,13 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.placement import rebalancing
-from apps.rest.serializers import Body, NoBody
+from apps.rest.serializers import Body, Flag, NoBody, Whole
 from apps.rest.views import AdminResource
 
 
 class PolicyBody(Body):
-    enabled = serializers.BooleanField(required=False)
-    most = serializers.IntegerField(required=False, min_value=1, max_value=rebalancing.MOST)
+    enabled = Flag(required=False)
+    most = Whole(required=False, min_value=1, max_value=rebalancing.MOST)
 
 
 class RebalanceSerializer(serializers.Serializer):

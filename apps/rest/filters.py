@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
+from apps.checks import unreadable
 from apps.errors import invalid
 
 
@@ -20,7 +21,7 @@ def filtered(request: Request, rows: QuerySet[Any], by: Mapping[str, str]) -> Qu
         if value is None:
             continue
         if "\0" in value:
-            raise invalid(name, "invalid_text", _("This holds a character that nothing here has."))
+            raise invalid(name, "invalid_text", str(unreadable()))
         if column.endswith("_id"):
             try:
                 value = uuid.UUID(value)

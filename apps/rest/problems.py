@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -68,9 +68,6 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return _response(body(404, NotFound.code, str(NotFound())))
     if isinstance(error, PermissionDenied):
         return _response(body(403, Forbidden.code, str(error) or str(Forbidden())))
-    if isinstance(error, exceptions.ValidationError):
-        invalid = Invalid(_flatten(error.detail, ""))
-        return _response(body(422, invalid.code, str(invalid), invalid.errors))
     if isinstance(error, exceptions.APIException):
         code = _CODES.get(type(error), error.default_code)
         response = _response(body(error.status_code, code, str(error.detail)))
@@ -104,20 +101,3 @@ def _response(problem: dict[str, Any]) -> Response:
 
 def _json(problem: dict[str, Any]) -> JsonResponse:
     return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE)
-
-
-def _flatten(detail: Any, path: str) -> Iterator[FieldError]:
-    """REST framework's nested errors, one by one with their paths."""
-    if isinstance(detail, dict):
-        for name, inner in detail.items():
-            if isinstance(name, int):  # an entry of a list
-                at = f"{path}[{name}]"
-            else:
-                at = path if name == "non_field_errors" else f"{path}.{name}" if path else str(name)
-            yield from _flatten(inner, at)
-    elif isinstance(detail, list):
-        for index, inner in enumerate(detail):
-            # a list of texts says several things about one field, a list of objects one thing about each entry
-            yield from _flatten(inner, path if isinstance(inner, str) else f"{path}[{index}]")
-    else:
-        yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))

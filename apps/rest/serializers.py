@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps import checks
+from apps.checks import MOST, Check, Wrong
 from apps.fields import NAME_PATTERN
-from apps.quantities import parse_bytes, parse_cpu, show_cpu
+from apps.quantities import show_cpu
 from apps.reasons import said
 from scheduler.model import Resources
 from scheduler.reasons import in_english, text
-
-MOST = 1 << 60  # far above any cluster, and within what databases count with
 
 
 class Body(serializers.Serializer):
@@ -36,14 +36,34 @@ class Body(serializers.Serializer):
         return value
 
 
+def checked(check: Check, value: object) -> Any:
+    """What `check` makes of a value, for a field."""
+    try:
+        return check(value)
+    except Wrong as wrong:
+        raise serializers.ValidationError(str(wrong), code=wrong.code) from None
+
+
+class Whole(serializers.IntegerField):
+    """A whole number from `min_value` to `max_value`."""
+
+    def to_internal_value(self, data: object) -> int:
+        return checked(checks.integer(self.min_value, self.max_value), data)
+
+
+class Flag(serializers.BooleanField):
+    """True or false, and nothing that reads like it."""
+
+    def to_internal_value(self, data: object) -> bool:
+        return checked(checks.boolean, data)
+
+
 @extend_schema_field({"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": 40})
 class NameField(serializers.Field):
-    """A name for something new; the service checks it."""
+    """A name for something new."""
 
     def to_internal_value(self, data: object) -> str:
-        if not isinstance(data, str):
-            raise serializers.ValidationError(_("This is a string."), code="invalid_type")
-        return data
+        return checked(checks.name, data)
 
     def to_representation(self, value: str) -> str:
         return value
@@ -56,16 +76,10 @@ class NoBody(Body):
 class _Amount(serializers.Field):
     """0 or more of something, written in one of the ways of `apps.quantities`."""
 
-    parse: Callable[[object], int]
+    check: Check
 
     def to_internal_value(self, data: object) -> int:
-        try:
-            amount = type(self).parse(data)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error), code="invalid_quantity") from None
-        if not 0 <= amount <= MOST:
-            raise serializers.ValidationError(_("This is 0 or more, and not absurdly much."), code="out_of_range")
-        return amount
+        return checked(type(self).check, data)
 
     def to_representation(self, value: int) -> int:
         return value
@@ -76,19 +90,19 @@ _NUMBER_OR_TEXT = {"oneOf": [{"type": "number", "minimum": 0}, {"type": "string"
 
 @extend_schema_field(_NUMBER_OR_TEXT | {"description": "Cores, such as 0.25 or “250m”"})
 class Cpu(_Amount):
-    parse = staticmethod(parse_cpu)
+    check = staticmethod(checks.cpu)
 
 
 @extend_schema_field(_NUMBER_OR_TEXT | {"description": "Bytes, as a number or such as “64MiB”"})
 class Bytes(_Amount):
-    parse = staticmethod(parse_bytes)
+    check = staticmethod(checks.size)
 
 
 class Quota(Body):
     cpu = Cpu()
     memory = Bytes()
     disk = Bytes(default=0)
-    instances = serializers.IntegerField(min_value=0, max_value=1_000_000)
+    instances = Whole(min_value=0, max_value=MOST["instances"])
 
     @staticmethod
     def value(data: Mapping[str, int]) -> Resources:

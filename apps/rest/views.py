@@ -21,11 +21,12 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from apps.accounts.models import User
-from apps.errors import invalid
+from apps.errors import Invalid, invalid
 from apps.groups.permissions import check_admin
 from apps.rest import idempotency, problems
 from apps.rest.models import IdempotencyKey
 from apps.rest.parsers import MergePatch
+from apps.rest.refusals import refusals
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -71,7 +72,8 @@ class Resource(APIView):
     def body(self, serializer: type[Serializer]) -> dict[str, Any]:
         """The request's body, checked. Raises `Invalid`."""
         read = serializer(data=self.request.data)
-        read.is_valid(raise_exception=True)
+        if not read.is_valid():
+            raise Invalid(refusals(read, read.errors))
         return read.validated_data
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

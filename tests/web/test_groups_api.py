@@ -48,6 +48,19 @@ def test_when_every_network_is_in_use_the_answer_says_so(admin: Api, monkeypatch
     assert problem(admin.post("/groups", NEW))["code"] == "no_subnet_left"
 
 
+def test_all_that_is_wrong_with_a_group_is_named_at_once(admin: Api) -> None:
+    refused = problem(admin.post("/groups", {"name": "Shop"}))
+    assert [(e["field"], e["code"]) for e in refused["errors"]] == [("name", "invalid_name"), ("quota", "required")]
+    wrong = {"name": "new", "quota": {"cpu": -1, "memory": "abc", "instances": 1.5}}
+    errors = {e["field"]: e["message"] for e in problem(admin.post("/groups", wrong))["errors"]}
+    assert errors == {
+        "name": "This name is reserved.",
+        "quota.cpu": "This is from 0 to 1000000.",
+        "quota.memory": "This is a number of bytes, or an amount such as “64MiB” or “1GiB”.",
+        "quota.instances": "This is a whole number.",
+    }
+
+
 def test_a_name_is_given_once(admin: Api) -> None:
     assert problem(admin.post("/groups", {**NEW, "name": "shop"}))["code"] == "group_exists"
 

@@ -40,8 +40,12 @@ def test_an_admin_makes_a_group_and_is_led_to_its_members(berth: Seed) -> None:
         ({"name": "new"}, "name", "reserved"),
         ({"memory": "much"}, "memory", "amount"),
         ({"cpu": "4,5"}, "cpu", "cores"),
-        ({"instances": "-1"}, "instances", "greater than or equal to 0"),
-        ({"cpu": "99999999999"}, "cpu", "cores"),
+        ({"instances": "-1"}, "instances", "This is from 0 to 1000000."),
+        ({"instances": "1.5"}, "instances", "This is a whole number."),
+        ({"instances": ""}, "instances", "This is required."),
+        ({"cpu": "-1"}, "cpu", "This is from 0 to 1000000."),
+        ({"cpu": "99999999999"}, "cpu", "This is from 0 to 1000000."),
+        ({"memory": 26 * "9"}, "memory", "This is from 0B to 1024PiB."),
     ],
 )
 def test_a_wrong_group_is_refused_at_the_field(berth: Seed, wrong: dict[str, str], field: str, said: str) -> None:
@@ -49,6 +53,12 @@ def test_a_wrong_group_is_refused_at_the_field(berth: Seed, wrong: dict[str, str
     assert answer.status_code == 422
     assert said in answer.text.partition(f'id="id_{field}_error"')[2].partition("</div></div>")[0]
     assert not Group.objects.filter(name__iexact="media").exists()
+
+
+def test_all_that_is_wrong_with_a_group_is_marked_at_once(berth: Seed) -> None:
+    wrong = {"name": "Host X", "cpu": "-1", "memory": "abc", "instances": "1.5"}
+    answer = browser(berth.admin).post(reverse("new-group"), {**QUOTA, **wrong})
+    assert [field for field in ("name", *QUOTA) if f'id="id_{field}_error"' in answer.text] == list(wrong)
 
 
 def test_a_quota_cannot_go_below_what_is_reserved(berth: Seed) -> None:

@@ -113,7 +113,7 @@ def test_a_wrong_route_is_refused_by_its_field(route: dict[str, Any], field: str
         ({"response_headers": {"set": {"A": "1", "a": "2"}}}, "response_headers.set", "invalid_list"),
         ({"rate": 0}, "rate", "out_of_range"),
         ({"rate": 1.5}, "rate", "invalid_type"),
-        ({"max_body": "-1"}, "max_body", "invalid_quantity"),
+        ({"max_body": "-1"}, "max_body", "out_of_range"),
         ({"max_body": 0}, "max_body", "out_of_range"),
         ({"allow": ["10.0.0.1/8"]}, "allow", "invalid_network"),
         ({"allow": ["everyone"]}, "allow", "invalid_network"),
