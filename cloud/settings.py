@@ -154,7 +154,6 @@ CELERY_TASK_ACKS_LATE = True  # tasks are idempotent; one that died with its wor
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # however long Redis is away
-CELERY_WORKER_CONSUMER = "cloud.consumer:PatientConsumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 REST_FRAMEWORK = {
