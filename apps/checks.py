@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,11 @@ def integer(low: int, high: int) -> Check:
         return value
 
     return check
+
+
+def number(text: str) -> int | str:
+    """The whole number that a text is; the text where it is none, for a check to refuse."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,99}", text, re.ASCII) else text
 
 
 def boolean(value: object) -> bool:

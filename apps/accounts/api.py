@@ -12,7 +12,7 @@ from apps.accounts import services, users
 from apps.accounts.models import User
 from apps.errors import NotFound
 from apps.groups.models import Role
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.serializers import Body, Flag
 from apps.rest.views import AdminResource, Resource
 
@@ -80,7 +80,9 @@ class Me(Resource):
 
 
 class Tokens(Resource):
-    @extend_schema(operation_id="tokens_list", parameters=PARAMETERS, responses=page_of(TokenSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="tokens_list", responses=page_of(TokenSerializer))
     def get(self, request: Request) -> Response:
         """Your API tokens."""
         return answer_page(request, self.user.api_tokens.all(), TokenSerializer, ["id"])
@@ -105,7 +107,9 @@ class Token(Resource):
 
 
 class Users(AdminResource):
-    @extend_schema(operation_id="users_list", parameters=PARAMETERS, responses=page_of(UserSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="users_list", responses=page_of(UserSerializer))
     def get(self, request: Request) -> Response:
         """Everyone. For admins."""
         return answer_page(request, User.objects.all(), UserSerializer, ["id"])

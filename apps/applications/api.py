@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,14 +21,15 @@ from apps.applications.shapes import (
     with_figures,
 )
 from apps.applications.spec_schema import APP_CHANGES, NEW_APP
-from apps.errors import Conflict, NotFound, invalid
+from apps.errors import Conflict, NotFound
 from apps.groups.models import Role
 from apps.groups.permissions import get_group
 from apps.operations import report
 from apps.operations.api import OperationSerializer, accepted
 from apps.operations.models import Operation
 from apps.operations.permissions import get_operation
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest import parameters
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.serializers import Body, NoBody, Whole
 from apps.rest.views import Resource
 
@@ -38,6 +38,8 @@ CHANGED = {
     200: OpenApiResponse(PlanSerializer, description="The plan, of a dry run"),
 }
 MOST_LINES = 10_000
+TAIL = parameters.whole("tail", 1, MOST_LINES, 100, "Lines")
+GONE = parameters.flag("gone", "Those that are gone instead")
 
 
 class AppResource(Resource):
@@ -51,7 +53,9 @@ class AppResource(Resource):
 
 
 class Apps(AppResource):
-    @extend_schema(operation_id="apps_list", parameters=PARAMETERS, responses=page_of(AppSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="apps_list", responses=page_of(AppSerializer))
     def get(self, request: Request, group: str) -> Response:
         """The apps of a group."""
         apps = with_figures(App.objects.filter(group=get_group(self.user, group), release__isnull=False))
@@ -87,7 +91,9 @@ class AppDetail(AppResource):
 
 
 class Releases(AppResource):
-    @extend_schema(operation_id="releases_list", parameters=PARAMETERS, responses=page_of(ReleaseSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="releases_list", responses=page_of(ReleaseSerializer))
     def get(self, request: Request, group: str, app: str) -> Response:
         """The app's releases, newest first."""
         rows = self.app().releases.select_related("created_by", "app")
@@ -157,20 +163,23 @@ class Start(_Action):
 
 
 class Instances(AppResource):
+    query = (*PAGE, GONE)
+
     @extend_schema(
         operation_id="instances_list",
-        parameters=[*PARAMETERS, OpenApiParameter("gone", bool, description="Those that are gone instead")],
         responses=page_of(InstanceSerializer),
     )
     def get(self, request: Request, group: str, app: str) -> Response:
         """The app's instances with what engine and edges see of them."""
-        gone = request.query_params.get("gone", "false").lower() in ("", "1", "true")
+        gone = GONE.of(request.query_params)
         rows = self.app().instances.select_related("release", "node").filter(gone_at__isnull=not gone)
         return answer_page(request, rows, InstanceSerializer, ["generation"], newest_first=gone)
 
 
 class OperationInstances(Resource):
-    @extend_schema(operation_id="operations_instances", parameters=PARAMETERS, responses=page_of(InstanceSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="operations_instances", responses=page_of(InstanceSerializer))
     def get(self, request: Request, id: uuid.UUID) -> Response:
         """The instances that came or went during an operation, with the moments of their steps."""
         rows = report.instances(get_operation(self.user, id))
@@ -185,18 +194,15 @@ class InstanceDetail(AppResource):
 
 
 class InstanceLogs(AppResource):
+    query = (TAIL,)
+
     @extend_schema(
         operation_id="instances_logs",
-        parameters=[
-            OpenApiParameter(
-                "tail", {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": 100}, description="Lines"
-            )
-        ],
         responses=LogSerializer,
     )
     def get(self, request: Request, group: str, app: str, instance: str) -> Response:
         """What an instance wrote last."""
-        tail = _tail(request.query_params.get("tail", "100"))
+        tail = TAIL.of(request.query_params)
         return Response(LogSerializer({"lines": _lines(_instance(self.app(), instance), tail)}).data)
 
 
@@ -218,9 +224,3 @@ def _lines(instance: Instance, tail: int) -> list[Any]:
         return queries.logs(instance.pk, tail=tail)
     except queries.LogsUnavailable as unavailable:
         raise Conflict(str(unavailable), "logs_unavailable") from None
-
-
-def _tail(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= MOST_LINES):
-        raise invalid("tail", "out_of_range", _("This is from %(low)s to %(high)s.") % {"low": 1, "high": MOST_LINES})
-    return int(value)

@@ -12,7 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from apps.panel.forms import number
+from apps.checks import number
 
 
 class SpecField(forms.CharField):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,8 @@ from apps.applications.models import App
 from apps.applications.permissions import get_app
 from apps.errors import NotFound
 from apps.placement.api import ProfileSerializer
-from apps.rest.cursors import PARAMETERS, limit_of, next_page, read_cursor
+from apps.rest import parameters
+from apps.rest.cursors import LIMIT, PAGE, next_page, read_cursor
 from apps.rest.serializers import English, ShortageSerializer
 from apps.rest.views import Resource
 
@@ -61,9 +62,10 @@ class PlacementSerializer(serializers.Serializer):
 
 
 class Placement(Resource):
+    query = (*PAGE, parameters.text("node", "This node alone"))
+
     @extend_schema(
         operation_id="apps_placement",
-        parameters=[*PARAMETERS, OpenApiParameter("node", str, description="This node alone")],
         responses=PlacementSerializer,
     )
     def get(self, request: Request, group: str, app: str) -> Response:
@@ -72,7 +74,7 @@ class Placement(Resource):
         if name := request.query_params.get("node"):
             nodes, following = [_node(found, name)], None
         else:
-            limit = limit_of(request.query_params.get("limit"))
+            limit = LIMIT.of(request.query_params)
             cursor = request.query_params.get("cursor")
             start = int(read_cursor(request, cursor)[0]) if cursor else 0
             nodes = found.nodes(start, limit)

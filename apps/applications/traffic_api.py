@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.applications.permissions import get_app
-from apps.errors import Conflict, invalid
+from apps.errors import Conflict
+from apps.rest.parameters import whole
 from apps.rest.views import Resource
 from scheduler.traffic import here
 from scheduler.traffic.figures import Figures, Outcome, total
 from scheduler.traffic.source import Point, TrafficUnavailable
 
 SHORTEST, LONGEST = 10, 86_400  # seconds
-WINDOW, SERIES = 60, 1800  # seconds, unless others are asked for
 
 
 class FiguresSerializer(serializers.Serializer):
@@ -60,24 +60,21 @@ class TrafficSerializer(serializers.Serializer):
     series = TrafficStepSerializer(many=True, help_text="The oldest first; steps without traffic are missing")
 
 
-def _seconds(name: str, default: int, what: str) -> OpenApiParameter:
-    schema = {"type": "integer", "minimum": SHORTEST, "maximum": LONGEST, "default": default}
-    return OpenApiParameter(name, schema, description=what)
+WINDOW = whole("window", SHORTEST, LONGEST, 60, "Seconds until now to sum up, rounded up to whole steps")
+SERIES = whole("series", SHORTEST, LONGEST, 1800, "Seconds until now to show step by step")
 
 
 class Traffic(Resource):
+    query = (WINDOW, SERIES)
+
     @extend_schema(
         operation_id="apps_traffic",
-        parameters=[
-            _seconds("window", WINDOW, "Seconds until now to sum up, rounded up to whole steps"),
-            _seconds("series", SERIES, "Seconds until now to show step by step"),
-        ],
         responses=TrafficSerializer,
     )
     def get(self, request: Request, group: str, app: str) -> Response:
         """Requests, errors, latency and bytes of an app by release, as its edges have counted them."""
         named = get_app(request.user, group, app)
-        window, series = _asked(request, "window", WINDOW), _asked(request, "series", SERIES)
+        window, series = WINDOW.of(request.query_params), SERIES.of(request.query_params)
         of = (named.group.name, named.name)
         try:
             points = here.source().series(of, window)
@@ -127,11 +124,3 @@ def shown(figures: Figures, release: int, sessions: int) -> Mapping[str, Any]:
         "p99": figures.p99,
         "sessions": sessions,
     }
-
-
-def _asked(request: Request, name: str, default: int) -> int:
-    value = request.query_params.get(name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) < 6 and SHORTEST <= int(value) <= LONGEST):
-        message = _("This is from %(low)s to %(high)s.") % {"low": SHORTEST, "high": LONGEST}
-        raise invalid(name, "out_of_range", message)
-    return int(value)

@@ -21,7 +21,7 @@ from apps.checks import text
 from apps.errors import invalid
 from apps.groups.models import Role
 from apps.groups.permissions import get_group
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.serializers import Body, Flag, NameField, NoBody, checked
 from apps.rest.views import Resource
 
@@ -84,7 +84,9 @@ class CertificateChange(Body):
 
 
 class Certificates(Resource):
-    @extend_schema(operation_id="certificates_list", parameters=PARAMETERS, responses=page_of(CertificateSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="certificates_list", responses=page_of(CertificateSerializer))
     def get(self, request: Request, group: str) -> Response:
         """The certificates of a group."""
         return answer_page(request, get_group(self.user, group).certificates.all(), CertificateSerializer, ["name"])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.events.messages import sentence
+from apps.events.messages import MESSAGES, sentence
 from apps.events.models import Event
 from apps.events.permissions import visible_events
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.filters import filtered
+from apps.rest.parameters import choice, identifier, text
 from apps.rest.serializers import InEnglish, Reason
 from apps.rest.views import Resource
 
@@ -42,9 +43,10 @@ class EventSerializer(serializers.Serializer):
 
 
 class Events(Resource):
+    query = (*PAGE, text("group"), text("app"), text("node"), identifier("operation"), choice("kind", MESSAGES))
+
     @extend_schema(
         operation_id="events_list",
-        parameters=[*PARAMETERS, *(OpenApiParameter(name, str) for name in FILTERS)],
         responses=page_of(EventSerializer),
     )
     def get(self, request: Request) -> Response:

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.groups import services
 from apps.groups.models import Group, Membership, Role
 from apps.groups.permissions import check_admin, get_group, visible_groups
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.serializers import Amounts, Body, NameField, Quota
 from apps.rest.views import Resource
 
@@ -42,7 +42,9 @@ class MemberRole(Body):
 
 
 class Groups(Resource):
-    @extend_schema(operation_id="groups_list", parameters=PARAMETERS, responses=page_of(GroupSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="groups_list", responses=page_of(GroupSerializer))
     def get(self, request: Request) -> Response:
         """The groups that you are a member of; all of them for admins."""
         return answer_page(request, with_role(visible_groups(self.user), self.user), GroupSerializer, ["name"])
@@ -85,7 +87,9 @@ class GroupQuota(Resource):
 
 
 class Members(Resource):
-    @extend_schema(operation_id="members_list", parameters=PARAMETERS, responses=page_of(MemberSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="members_list", responses=page_of(MemberSerializer))
     def get(self, request: Request, group: str) -> Response:
         """Who is in the group."""
         members = get_group(self.user, group).memberships.select_related("user")

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.nodes import services
 from apps.nodes.models import USUAL, Node, NodeState
 from apps.nodes.permissions import get_node
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.serializers import Amounts, Body, Bytes, Cpu, Flag, NameField, Whole
 from apps.rest.views import AdminResource
 from scheduler.model import Resources
@@ -87,7 +87,9 @@ class NodeChanges(Body):
 
 
 class Nodes(AdminResource):
-    @extend_schema(operation_id="nodes_list", parameters=PARAMETERS, responses=page_of(NodeSerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="nodes_list", responses=page_of(NodeSerializer))
     def get(self, request: Request) -> Response:
         """Every node, with its capacity and what is reserved of it."""
         return answer_page(request, Node.objects.all(), NodeSerializer, ["name"])

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.errors import invalid
+from apps.checks import out_of_range
 from apps.groups.models import Role
 from apps.operations import services
 from apps.operations.models import Operation
 from apps.operations.permissions import get_operation, visible_operations
 from apps.operations.report_api import ReportSerializer
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.filters import filtered
+from apps.rest.parameters import Parameter, choice, text
 from apps.rest.serializers import Moment, NoBody, Reason, ShortageSerializer
 from apps.rest.views import Resource
 from scheduler.model import OperationKind, OperationStatus
 
 LONGEST = 60  # seconds that a client may wait
 FILTERS = {"group": "group_name", "app": "app_name", "status": "status", "kind": "kind"}
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(str(value) or 0)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= LONGEST:
+        raise out_of_range(0, LONGEST)
+    return seconds
+
+
+WAIT = Parameter(
+    "wait",
+    _seconds,
+    {"type": "number", "minimum": 0, "maximum": LONGEST, "default": 0},
+    "Seconds to wait for its end; the answer comes as soon as it ended, or when they are over",
+    0,
+)
 
 
 class StepSerializer(serializers.Serializer):
@@ -82,9 +100,10 @@ class ReportedOperationSerializer(OperationSerializer):
 
 
 class Operations(Resource):
+    query = (*PAGE, text("group"), text("app"), choice("status", OperationStatus), choice("kind", OperationKind))
+
     @extend_schema(
         operation_id="operations_list",
-        parameters=[*PARAMETERS, *(OpenApiParameter(name, str) for name in FILTERS)],
         responses=page_of(OperationSerializer),
     )
     def get(self, request: Request) -> Response:
@@ -94,20 +113,14 @@ class Operations(Resource):
 
 
 class OperationDetail(Resource):
+    query = (WAIT,)  # who waits is `apps.operations.waiting`
+
     @extend_schema(
         operation_id="operations_get",
-        parameters=[
-            OpenApiParameter(
-                "wait",
-                {"type": "number", "minimum": 0, "maximum": LONGEST, "default": 0},
-                description="Seconds to wait for its end; the answer comes as soon as it ended, or when they are over",
-            )
-        ],
         responses=ReportedOperationSerializer,
     )
     def get(self, request: Request, id: uuid.UUID) -> Response:
         """One operation with its steps, its outcome, and its report: traffic meanwhile, instances that came or went."""
-        wait_of(request.query_params)  # who waits is `apps.operations.waiting`; what is wrong is said here
         return Response(ReportedOperationSerializer(get_operation(self.user, id)).data)
 
 
@@ -118,18 +131,6 @@ class OperationCancel(Resource):
         operation = get_operation(self.user, id, Role.DEVELOPER)
         self.body(NoBody)
         return Response(OperationSerializer(services.cancel(self.user, operation)).data)
-
-
-def wait_of(query: Mapping[str, str]) -> float:
-    """The seconds that a client wants to wait at most. Raises `Invalid`."""
-    try:
-        seconds = float(query.get("wait") or 0)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= LONGEST:
-        limits = {"low": 0, "high": LONGEST}
-        raise invalid("wait", "out_of_range", _("This is from %(low)s to %(high)s.") % limits)
-    return seconds
 
 
 def accepted(operation: Operation) -> Response:

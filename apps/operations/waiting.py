@@ -26,7 +26,7 @@ from django.db import connection
 from django.http import QueryDict
 
 from apps.errors import Invalid
-from apps.operations.api import wait_of
+from apps.operations.api import WAIT
 from apps.operations.models import Operation
 from scheduler.model import OperationStatus
 
@@ -87,7 +87,7 @@ def _wanted(scope: Message) -> tuple[uuid.UUID | None, float]:
     if not found:
         return None, 0
     try:
-        return uuid.UUID(found[1]), wait_of(QueryDict(scope["query_string"]))
+        return uuid.UUID(found[1]), WAIT.of(QueryDict(scope["query_string"]))
     except Invalid:
         return None, 0  # the view says what is wrong
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -66,11 +65,6 @@ class CheckedField(forms.CharField):
             raise ValidationError(str(wrong)) from None
 
 
-def number(text: str) -> int | str:
-    """The whole number that a text is; the text where it is none, for a check to refuse."""
-    return int(text) if re.fullmatch(r"-?[0-9]{1,99}", text, re.ASCII) else text
-
-
 def name_field(**kwargs: Any) -> CheckedField:
     """A name for something new."""
     return CheckedField(checks.name, **kwargs)
@@ -90,4 +84,4 @@ def whole_field(low: int, high: int, **kwargs: Any) -> CheckedField:
     """A whole number."""
     check = checks.integer(low, high)
     widget = forms.NumberInput(attrs={"min": low, "max": high})
-    return CheckedField(lambda text: check(number(str(text))), widget=widget, **kwargs)
+    return CheckedField(lambda text: check(checks.number(str(text))), widget=widget, **kwargs)

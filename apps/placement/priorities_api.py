@@ -11,7 +11,7 @@ from apps.groups.permissions import check_admin, visible_groups
 from apps.placement import priorities
 from apps.placement.models import PriorityClass
 from apps.placement.priorities import HIGHEST
-from apps.rest.cursors import PARAMETERS, answer_page, page_of
+from apps.rest.cursors import PAGE, answer_page, page_of
 from apps.rest.serializers import Body, Flag, NameField, Whole
 from apps.rest.views import Resource
 
@@ -43,7 +43,9 @@ class NewPriority(PriorityChanges):
 
 
 class Priorities(Resource):
-    @extend_schema(operation_id="priorities_list", parameters=PARAMETERS, responses=page_of(PrioritySerializer))
+    query = PAGE
+
+    @extend_schema(operation_id="priorities_list", responses=page_of(PrioritySerializer))
     def get(self, request: Request) -> Response:
         """The priority classes that your groups' apps may have."""
         return answer_page(request, priorities.visible(self.user), PrioritySerializer, ["name"])

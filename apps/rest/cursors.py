@@ -9,24 +9,20 @@ from typing import Any
 from django.core import signing
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.errors import invalid
+from apps.rest import parameters
 
 DEFAULT_LIMIT = 50
 MOST = 200
 
-PARAMETERS = [
-    OpenApiParameter(
-        "limit",
-        {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
-        description="Items a page",
-    ),
-    OpenApiParameter("cursor", str, description="From `next` of the page before"),
-]
+LIMIT = parameters.whole("limit", 1, MOST, DEFAULT_LIMIT, "Items a page")
+CURSOR = parameters.text("cursor", "From `next` of the page before")
+PAGE = (LIMIT, CURSOR)
 
 
 @cache
@@ -51,7 +47,7 @@ def answer_page(
     context: dict[str, Any] | None = None,
 ) -> Response:
     """One page of `rows`, ordered by the fields of `key`, which together are unique."""
-    limit = limit_of(request.query_params.get("limit"))
+    limit = LIMIT.of(request.query_params)
     rows = rows.order_by(*(f"-{field}" if newest_first else field for field in key))
     if cursor := request.query_params.get("cursor"):
         rows = rows.filter(_after(key, read_cursor(request, cursor), newest_first))
@@ -59,14 +55,6 @@ def answer_page(
     more, items = len(items) > limit, items[:limit]
     data = show(items, many=True, context={"request": request, **(context or {})}).data
     return Response({"items": data, "next": _next(request, items[-1], key) if more else None})
-
-
-def limit_of(value: str | None) -> int:
-    if value is None:
-        return DEFAULT_LIMIT
-    if not (value.isascii() and value.isdigit() and len(value) < 5 and 1 <= int(value) <= MOST):
-        raise invalid("limit", "out_of_range", _("This is from %(low)s to %(high)s.") % {"low": 1, "high": MOST})
-    return int(value)
 
 
 def _after(key: Sequence[str], values: Sequence[Any], newest_first: bool) -> Q:

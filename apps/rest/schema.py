@@ -11,10 +11,9 @@ from drf_spectacular.utils import OpenApiParameter
 from apps.rest.idempotency import HEADER
 from apps.rest.problems import MEDIA_TYPE
 from apps.rest.serializers import Problem
-from apps.rest.views import CHANGES, Resource
+from apps.rest.views import CHANGES, DRY_RUN, Resource
 from scheduler.model import OperationStatus
 
-_DRY_RUN = OpenApiParameter("dry_run", bool, description="Answer as if, and change nothing")
 _KEY = OpenApiParameter(
     HEADER,
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
@@ -27,9 +26,11 @@ OPERATION_STATUSES = [status.value for status in OperationStatus]  # one name fo
 
 class Schema(AutoSchema):
     def get_override_parameters(self) -> list[OpenApiParameter]:
-        if not isinstance(self.view, Resource) or self.method not in CHANGES:
+        if not isinstance(self.view, Resource):
             return []
-        return [_DRY_RUN, _KEY] if self.method == "POST" else [_DRY_RUN]
+        if self.method not in CHANGES:
+            return [parameter.described for parameter in self.view.query]
+        return [DRY_RUN.described, _KEY] if self.method == "POST" else [DRY_RUN.described]
 
     def get_summary(self) -> str:
         """What an operation does, in one line of a list: its description up to the first stop."""

@@ -5,6 +5,7 @@ A view translates and makes one call; what it raises becomes a problem body (`ap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -21,14 +22,17 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from apps.accounts.models import User
-from apps.errors import Invalid, invalid
+from apps.errors import Invalid
 from apps.groups.permissions import check_admin
-from apps.rest import idempotency, problems
+from apps.rest import idempotency, parameters, problems
 from apps.rest.models import IdempotencyKey
+from apps.rest.parameters import Parameter
 from apps.rest.parsers import MergePatch
 from apps.rest.refusals import refusals
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+READS = ("GET", "HEAD")
+DRY_RUN = parameters.flag("dry_run", "Answer as if, and change nothing")
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -52,6 +56,14 @@ class Resource(APIView):
     # whether the view makes its own dry runs; the others' changes are made and rolled back
     plans = False
     key: IdempotencyKey | None = None
+    query: Sequence[Parameter] = ()  # of a GET
+
+    @property
+    def parameters(self) -> Sequence[Parameter]:
+        """Those that the request may have."""
+        if self.request.method in CHANGES:
+            return (DRY_RUN,)
+        return self.query if self.request.method in READS else ()
 
     @property
     def user(self) -> User:
@@ -61,13 +73,7 @@ class Resource(APIView):
     def dry_run(self) -> bool:
         if self.request.method not in CHANGES:
             return False
-        for name in self.request.GET:
-            if name != "dry_run":  # a typing error must not make a trial real
-                raise invalid(name, "unknown_parameter", _("There is no such parameter of a change."))
-        value = self.request.GET.get("dry_run", "false").lower()
-        if value not in ("", "true", "false", "1", "0"):
-            raise invalid("dry_run", "invalid_choice", _("This is true or false."))
-        return value in ("", "true", "1")
+        return bool(DRY_RUN.of(self.request.GET))
 
     def body(self, serializer: type[Serializer]) -> dict[str, Any]:
         """The request's body, checked. Raises `Invalid`."""
@@ -82,9 +88,11 @@ class Resource(APIView):
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isascii() and length.isdigit() and int(length) > limit:
             raise problems.TooLarge(limit)
-        dry_run = self.dry_run  # asked here, so that a wrong one is refused before anything is done
+        # a typing error must not make a trial real, nor a list one of everything
+        if wrong := tuple(parameters.refusals(request.GET, self.parameters)):
+            raise Invalid(wrong)
         name = request.headers.get(idempotency.HEADER)
-        if request.method == "POST" and name is not None and not dry_run:
+        if request.method == "POST" and name is not None and not self.dry_run:
             self.key = idempotency.claim(request.user, name, request._request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -139,5 +147,5 @@ class Unknown(Resource):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        super(Resource, self).initial(request, *args, **kwargs)  # who asks counts here, and not what
         raise exceptions.NotFound(_("There is no such address."))

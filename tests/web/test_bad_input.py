@@ -255,11 +255,20 @@ OTHERS: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/groups/shop/apps/web/rollback", {"release": 9}, "release", "unknown_release"),
     ("POST", "/groups/shop/apps/web/restart", {"hard": True}, "hard", "unknown_field"),
     ("GET", "/groups?limit=0", None, "limit", "out_of_range"),
-    ("GET", "/groups?limit=x", None, "limit", "out_of_range"),
+    ("GET", "/groups?limit=x", None, "limit", "invalid_type"),
     ("GET", "/groups?cursor=x", None, "cursor", "invalid"),
+    ("GET", "/groups?limit=1e9", None, "limit", "invalid_type"),
+    ("GET", "/operations?foo=1", None, "foo", "unknown_parameter"),
+    ("GET", "/operations?next=xx", None, "next", "unknown_parameter"),
+    ("GET", "/operations?status=bogus", None, "status", "invalid_choice"),
+    ("GET", "/operations?status=", None, "status", "invalid_choice"),
+    ("GET", "/operations?kind=x", None, "kind", "invalid_choice"),
+    ("GET", "/events?kind=x", None, "kind", "invalid_choice"),
+    ("GET", "/groups/shop/apps/web/instances?gone=perhaps", None, "gone", "invalid_type"),
+    ("GET", "/groups/shop/apps/web/traffic?window=1", None, "window", "out_of_range"),
     ("GET", "/events?operation=x", None, "operation", "invalid"),
     ("GET", "/events?group=%00", None, "group", "invalid_text"),
-    ("DELETE", "/groups/shop?dry_run=perhaps", None, "dry_run", "invalid_choice"),
+    ("DELETE", "/groups/shop?dry_run=perhaps", None, "dry_run", "invalid_type"),
 ]  # fmt: skip
 
 
