@@ -68,8 +68,8 @@ class RulesFields(SpecPart):
 
     rate = NumberField(_("Rate limit"), _("Requests a second of one client's address"))
     max_body = SpecField(_("Largest body"), _("Such as 10MiB"))
-    allow = LinesField(_("Let in"), _("Networks, one a line; empty: everyone"))
-    silence = SpecField(_("Silence"), _("How long an instance may say nothing"))
+    allow = LinesField(_("Allowed networks"), _("One a line; empty: everyone is let in"))
+    silence = SpecField(_("Idle timeout"), _("How long an instance may say nothing"))
     sticky = forms.BooleanField(
         required=False, label=_("Sticky sessions"), help_text=_("A client stays with its instance, by a cookie")
     )
