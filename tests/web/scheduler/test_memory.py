@@ -77,8 +77,8 @@ def test_one_that_the_engine_brings_back_is_noted_once(sim: Sim, admin: User) ->
     sim.converge()
     row.refresh_from_db()
     assert (row.oom_killed, row.state) == (True, "healthy")
-    event = Event.objects.get(kind="instance.out_of_memory")
-    assert event.params["limit"] == "64 MiB"
+    (event,) = Api(admin).get("/events?kind=instance.out_of_memory").json()["items"]
+    assert event["params"]["limit"] == "64 MiB"
     assert SENTENCE in pages(admin, app)[0]
 
 
