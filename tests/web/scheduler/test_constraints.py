@@ -9,6 +9,7 @@ from apps.applications.models import AntiAffinity, App, Instance
 from apps.nodes.models import Node
 from scheduler import queries, wake, world
 from scheduler.lifecycle import State
+from scheduler.model import Release
 from scheduler.placement import SPREAD, Affinity, Bond, Request
 from scheduler.reasons import text
 from scheduler.store import reading
@@ -129,6 +130,6 @@ def test_a_dry_run_places_by_the_constraints(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(world, "etcd", lambda: None)
     build.group()
     content = build.content(replicas=3, placement={"nodes": ["n2"], "at_most": [{"label": "node", "most": 2}]})
-    plan = queries.preview("team", "web", None, content.value, content.template, running=True)
+    plan = queries.preview("team", "web", None, Release(1, content.template, content.value), running=True)
     assert [create["node"] for create in plan["create"]] == ["n2", "n2", None]
     assert plan["pending"] == 1
