@@ -40,29 +40,32 @@ class Meter:
         self._tally = Tally(f"{edge}.{run}", places.release)
         self._lock = threading.Lock()  # of the tally
         self._batches: deque[Batch] = deque(maxlen=KEPT)
-        self._stopped = threading.Event()
         self._look_due = 0.0
         self._fails = False
         self._threads = [
-            threading.Thread(target=self._run, args=(self._read, READ_EVERY, READ_EVERY), name="traffic", daemon=True),
-            threading.Thread(
-                target=self._run, args=(self._write, WRITE_EVERY, WRITE_LATEST), name="traffic-writer", daemon=True
-            ),
+            self._start("traffic", self._read, READ_EVERY, READ_EVERY),
+            self._start("traffic-writer", self._write, WRITE_EVERY, WRITE_LATEST),
         ]
-        for thread in self._threads:
-            thread.start()
 
     def close(self) -> None:
         """Write what there is and end; not for long when Redis is away. What comes then waits in the pipe."""
-        self._stopped.set()
-        for thread in self._threads:
+        for thread, stop in self._threads:  # the writer last: what the reader took is nowhere else any more
+            stop.set()
             thread.join(3.0)
 
-    def _run(self, work: Callable[[], None], every: float, most: float) -> None:
+    def _start(
+        self, name: str, work: Callable[[], None], every: float, most: float
+    ) -> tuple[threading.Thread, threading.Event]:
+        stop = threading.Event()
+        thread = threading.Thread(target=self._run, args=(work, every, most, stop), name=name, daemon=True)
+        thread.start()
+        return thread, stop
+
+    def _run(self, work: Callable[[], None], every: float, most: float, stop: threading.Event) -> None:
         """Until told to stop, and once more then. `every` so many seconds, and `most` when there is a lot of work."""
         pause = every
         while True:
-            last = self._stopped.wait(pause)
+            last = stop.wait(pause)
             began = time.thread_time()
             try:
                 work()
@@ -79,8 +82,6 @@ class Meter:
                 self._tally.take(lines, time.time())
 
     def _write(self) -> None:
-        if self._stopped.is_set():  # the other thread may have ended before HAProxy wrote its last line
-            self._read()
         if time.monotonic() >= self._look_due:
             self._look()
         with self._lock:
