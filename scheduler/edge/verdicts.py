@@ -40,7 +40,9 @@ def rows(stat: str) -> list[Row]:
 
 def _row(line: Mapping[str, str]) -> Row:
     check = line["check_status"].removeprefix("* ")
-    words = [f"{check}/{line['check_code']}" if line["check_code"] else check, line["last_chk"] or ""]
+    code = line["check_code"]
+    known = code not in ("", "0")  # 0: the next check is under way already
+    words = [f"{check}/{code}" if known else check, line["last_chk"] or ""]
     if check in (*PASSED, "INI"):
         words.pop()
     detail = "".join(sign for sign in " ".join(filter(None, words)) if sign.isprintable())[:IN_WORDS]

@@ -50,6 +50,8 @@ def test_a_verdict_is_as_old_as_its_last_change() -> None:
 
 def test_a_new_reason_to_be_down_is_told_and_no_reason_is_no_news() -> None:
     was = Probe("edge", False, BEFORE, "L7STS/500")
+    [_, under_way, *_] = rows(STAT.replace('L7STS,500,"Internal, Error\x01"', "* L7STS,0,"))
+    assert _judge(replace(DOWN, detail=under_way.detail), was) == was
     assert _judge(replace(DOWN, check="L4CON", detail="L4CON refused"), was).detail == "L4CON refused"
     assert _judge(replace(DOWN, check="INI", detail="INI"), was) == was
     assert _judge(replace(DOWN, check="L7OK", detail="L7OK/200"), was) == was
