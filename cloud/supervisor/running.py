@@ -23,6 +23,8 @@ def settings(supervisor: Identity | None, asked: Config) -> Config:
     try:
         words = Path(f"/proc/{supervisor.pid}/environ").read_bytes().split(b"\0")
         environment = dict(word.decode().split("=", 1) for word in words if b"=" in word)
+        if not environment:  # it has only just begun
+            return asked
         return config.read({**environment, "BERTH_HOME": str(asked.home)})
     except (OSError, UnicodeDecodeError, ConfigError):
         return asked

@@ -11,6 +11,7 @@ from pathlib import Path
 from cloud import config
 from cloud.supervisor import running
 from cloud.supervisor.identity import Identity
+from tests.services import wait_until
 
 
 @contextmanager
@@ -20,6 +21,7 @@ def started_with(**settings: str) -> Iterator[Identity]:
     try:
         identity = Identity.of(child.pid)
         assert identity is not None
+        wait_until(Path(f"/proc/{child.pid}/environ").read_bytes, "the kernel shows its environment")
         yield identity
     finally:
         child.kill()
