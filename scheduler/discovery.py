@@ -132,14 +132,14 @@ def load_config(text: str) -> AppConfig:
 
 def dump_endpoint(endpoint: Endpoint) -> str:
     place = {"address": endpoint.address, "port": endpoint.port, "draining": endpoint.draining}
-    more = {name: value for name in ("check", "release", "canary") if (value := getattr(endpoint, name))}
+    more = {name: value for name in ("check", "release", "canary", "standby") if (value := getattr(endpoint, name))}
     return _dump({**place, **more})
 
 
 def load_endpoint(instance: str, text: str) -> Endpoint:
     value = json.loads(text)
-    check, release, canary = value.get("check", ""), value.get("release", 0), value.get("canary", False)
-    return Endpoint(instance, value["address"], value["port"], value["draining"], check, release, canary)
+    more = {name: value[name] for name in ("check", "release", "canary", "standby") if name in value}
+    return Endpoint(instance, value["address"], value["port"], value["draining"], **more)
 
 
 def dump_report(report: Report) -> str:

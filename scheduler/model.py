@@ -121,6 +121,11 @@ class Strategy(enum.StrEnum):
     BLUE_GREEN = "blue_green"  # all new ones beside the old; then the traffic moves at once
     CANARY = "canary"  # a share of the traffic first, and what is measured of it decides; then as blue-green
 
+    @property
+    def switches(self) -> bool:
+        """Whether the traffic moves from all old instances to all new ones at once."""
+        return self in (Strategy.BLUE_GREEN, Strategy.CANARY)
+
 
 @dataclass(frozen=True, slots=True)
 class CanaryStep:
@@ -428,7 +433,8 @@ class Endpoint:
 
     `check` is the path that its health check asks for, which is its own release's; empty: the app's. `release` is the
     number of the release that its traffic counts for. A `canary` gets the share of the traffic that the app's config
-    gives to canaries, and nothing else.
+    gives to canaries, and nothing else. A draining one on `standby` may get all of the traffic at any moment: it is
+    checked like those that serve.
     """
 
     instance: str  # "<slot>-<generation>", unique within the app
@@ -438,3 +444,4 @@ class Endpoint:
     check: str = ""
     release: int = 0
     canary: bool = False
+    standby: bool = False

@@ -64,10 +64,14 @@ def fingerprint(env: Mapping[str, str]) -> str:
     return hmac.new(key, _canonical(env), hashlib.sha256).hexdigest()
 
 
-def cookie_key(app: int) -> str:
-    """What the cookies that tie clients to instances of an app are made with: the same at every edge and reload."""
+def cookie_key(app: int, template: str) -> str:
+    """What the cookies that tie clients to instances of an app are made with: the same at every edge and reload.
+
+    `template`: which instances have the traffic, where it moves from some to others at once; with another one no
+    client's cookie counts any more. Empty where an instance goes one by one.
+    """
     key = b"berth.cookie:" + settings.SECRET_KEY.encode()
-    return hmac.new(key, str(app).encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(key, f"{app} {template}".rstrip().encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def masked(env: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def scale(draft: Draft) -> None:
         recreate(draft, holders, unwanted)
     elif canary.tries_out(draft.app):
         try_out(draft, holders, unwanted)
-    elif strategy in (Strategy.BLUE_GREEN, Strategy.CANARY):
+    elif strategy.switches:
         switch(draft, holders, unwanted)
     else:
         roll(draft, holders, unwanted)

@@ -26,7 +26,7 @@ from scheduler import discovery
 from scheduler.discovery import AppConfig, Report
 from scheduler.edge.accesslog import Pipe
 from scheduler.edge.answers import Answers, earlier
-from scheduler.edge.backend import App, shape
+from scheduler.edge.backend import App, may_serve, shape
 from scheduler.edge.certificates import Certificates
 from scheduler.edge.firstchecks import FirstChecks
 from scheduler.edge.folder import Folder
@@ -323,7 +323,7 @@ class Agent:
         stays = config and served and shape(config) == shape(served.config)
         for instance in checked:
             endpoint = wanted.endpoints.get(instance) if wanted is not None and stays else None
-            if endpoint is None or endpoint.draining:
+            if not may_serve(endpoint):
                 self._checks.end(app, instance)
 
     def _arrived(self, app: App, endpoint: Endpoint, config: AppConfig, host: str) -> None:

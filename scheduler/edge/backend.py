@@ -85,6 +85,24 @@ def weight(held: Endpoint | None) -> int:
     return 0 if held is not None and _tried(held) else 1
 
 
+def serves(held: Endpoint | None) -> bool:
+    """Whether a slot's server gets its part of all of the traffic."""
+    return held is not None and not held.draining and not held.canary
+
+
+def may_serve(held: Endpoint | None) -> bool:
+    """Whether a slot's server gets requests now, or may at any moment."""
+    return held is not None and (not held.draining or held.standby)
+
+
+def shut(held: Endpoint, sticky: bool) -> bool:
+    """Whether an endpoint's server is in maintenance: `drain` would go on to send it the clients that have its cookie.
+
+    One that stands by has to be checked, so it drains. Nobody has its cookie: they are made anew for each release.
+    """
+    return sticky and held.draining and not held.standby
+
+
 def size(wanted: int) -> int:
     """How many slots to make for `wanted` endpoints at most: the next power of two, so that reloads stay rare."""
     return max(LEAST_SLOTS, 1 << (wanted - 1).bit_length() if wanted > 1 else 1)
@@ -135,8 +153,8 @@ def commands(
     A server that leaves maintenance is up at once, before its first check. So a new endpoint goes by way of `drain`,
     where it gets no request, is declared down there, and is up again after its checks have passed.
 
-    With sticky sessions a server in `drain` would go on to get the requests of its clients. So a draining one is in
-    maintenance: what has begun there ends there, and its clients' next requests choose another.
+    With sticky sessions a server that leaves is in maintenance (see `shut`): what has begun there ends there, and its
+    clients' next requests choose another.
     """
     at = f"set server {name}/{server(number)}"
     shifts = [f"{at} weight {weight(after)}"] if weight(before) != weight(after) else []
@@ -148,19 +166,17 @@ def _moves(at: str, before: Endpoint | None, after: Endpoint | None, sticky: boo
     if after is None:
         return [] if before is None else [f"{at} state maint"]
     if before is not None and same_place(before, after):
-        if before.draining == after.draining:
-            return []
-        if not sticky:
-            return [f"{at} state {'drain' if after.draining else 'ready'}"]
-        return [f"{at} state maint"] if after.draining else _enter(at)
+        if shut(after, sticky):
+            return [] if shut(before, sticky) else [f"{at} state maint"]
+        if shut(before, sticky):
+            return _enter(at, after)
+        return [] if before.draining == after.draining else [f"{at} state {'drain' if after.draining else 'ready'}"]
     told = [] if before is None else [f"{at} state maint"]
     told.append(f"{at} addr {after.address} port {after.port}")
-    if after.draining and sticky:
-        return told
-    entering = _enter(at)
-    return [*told, *(entering[:-1] if after.draining else entering)]
+    return told if shut(after, sticky) else [*told, *_enter(at, after)]
 
 
-def _enter(at: str) -> list[str]:
+def _enter(at: str, held: Endpoint) -> list[str]:
     """Out of maintenance, and not up before a check has passed."""
-    return [f"{at} state drain", f"{at} health down", f"{at} state ready"]
+    told = [f"{at} state drain", f"{at} health down"]
+    return told if held.draining else [*told, f"{at} state ready"]

@@ -76,7 +76,7 @@ def check_endpoint(endpoint: Endpoint) -> None:
     if address.is_unspecified or address.is_multicast or address.is_reserved:
         raise Refused(f"address: {endpoint.address!a} is nobody's")
     _check_port(endpoint.port)
-    for name in ("draining", "canary"):
+    for name in ("draining", "canary", "standby"):
         if type(getattr(endpoint, name)) is not bool:
             raise Refused(f"{name}: is neither true nor false")
     if endpoint.check != "":

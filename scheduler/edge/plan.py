@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scheduler.discovery import AppConfig
-from scheduler.edge.backend import App, Backend, assign, commands, same_place, server, weight
+from scheduler.edge.backend import App, Backend, assign, commands, may_serve, same_place, server, serves, shut, weight
 from scheduler.edge.sockets import Standing
 from scheduler.edge.state import Wanted
 from scheduler.model import Endpoint
@@ -32,7 +32,7 @@ class Change:
             return []
         slots = enumerate(zip(self.before.slots, self.after.slots, strict=True))
         # requests come in between two commands: who is to serve more does so before anyone serves less
-        ordered = sorted(slots, key=lambda slot: not _promoted(*slot[1]))
+        ordered = sorted(slots, key=lambda slot: not serves(slot[1][1]))
         name, sticky = self.after.name, self.after.sticky
         return [said for n, (old, new) in ordered for said in commands(name, n, old, new, sticky=sticky)]
 
@@ -52,14 +52,14 @@ class Change:
         return {key: value for key, value in self.after.canaries().items() if before.get(key) != value}
 
     def arrivals(self) -> list[Endpoint]:
-        """Endpoints that HAProxy is to send requests to, and does not have yet."""
+        """Endpoints that HAProxy is to send requests to, now or at any moment, and does not have yet."""
         if self.after is None:
             return []
         old = self.before.slots if self.before is not None else ()
         return [
             held
             for held in self.after.slots
-            if held is not None and not held.draining and not any(same_place(held, other) for other in old)
+            if held is not None and may_serve(held) and not any(same_place(held, other) for other in old)
         ]
 
     def why(self) -> str:
@@ -73,11 +73,6 @@ class Change:
         if len(self.after.slots) != len(self.before.slots):
             return f"{len(self.after.slots)} slots instead of {len(self.before.slots)}"
         return "its config is another"
-
-
-def _promoted(old: Endpoint | None, new: Endpoint | None) -> bool:
-    """Whether a canary gets its part of all of the traffic."""
-    return new is not None and not new.draining and weight(old) < weight(new)
 
 
 def change(app: App, wanted: Wanted | None, before: Backend | None) -> Change:
@@ -107,10 +102,11 @@ def deviation(wanted: Backend, found: dict[str, Standing]) -> Deviation | None:
         return None
     told: list[str] = []
     arrivals = []
-    for number, held in enumerate(wanted.slots):
+    # as in `Change.commands`: who is to serve does so before anyone else stops
+    for number, held in sorted(enumerate(wanted.slots), key=lambda slot: not serves(slot[1])):
         differs = list(_realign(wanted, number, held, found[server(number)]))
         told += differs
-        if held is not None and not held.draining and any(said.endswith(" state ready") for said in differs[1:]):
+        if held is not None and may_serve(held) and any(said.endswith(" health down") for said in differs):
             arrivals.append(held)
     return Deviation(told, arrivals)
 
@@ -119,7 +115,7 @@ def _realign(wanted: Backend, number: int, held: Endpoint | None, found: Standin
     at = f"set server {wanted.name}/{server(number)}"
     if found.weight != weight(held):
         yield f"{at} weight {weight(held)}"
-    if held is None or (wanted.sticky and held.draining and found.place == f"{held.address}:{held.port}"):
+    if held is None or (shut(held, wanted.sticky) and found.place == f"{held.address}:{held.port}"):
         if not found.spare:
             yield f"{at} state maint"
     elif found.spare or found.place != f"{held.address}:{held.port}":

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 
 from scheduler.discovery import dump_config, load_config
 from scheduler.edge import accesslog, https, rules
-from scheduler.edge.backend import Backend, server, weight
+from scheduler.edge.backend import Backend, server, shut, weight
 from scheduler.edge.folder import Folder
 from scheduler.edge.rules import page
 from scheduler.model import Endpoint, Protocol
@@ -28,7 +28,7 @@ RECORD = "# app "
 PROTO_SAID = "{ req.fhdr(x-forwarded-proto) -m str http https }"
 SERVER = re.compile(
     r"    server s(\d+) (\S+):(\d+)(?: disabled)?(?: weight 0)?"
-    r" # (\S+)(?: r(\d+))?(?: (/\S*))?( canary)?( draining)?"
+    r" # (\S+)(?: r(\d+))?(?: (/\S*))?( canary)?(?: (draining|standby))?"
 )
 STATE_COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
@@ -158,13 +158,13 @@ def check_host(wanted: Backend) -> str:
 def _server(held: Endpoint | None, sticky: bool) -> str:
     if held is None:
         return SPARE
-    off = " disabled" if held.draining and sticky else ""  # as `backend.commands` has it
+    off = " disabled" if shut(held, sticky) else ""
     share = "" if weight(held) else " weight 0"
     noted = [held.instance]
     noted += [f"r{held.release}"] if held.release else []
     noted += [held.check] if held.check else []
     noted += ["canary"] if held.canary else []
-    noted += ["draining"] if held.draining else []
+    noted += [("standby" if held.standby else "draining")] if held.draining else []
     return f"{held.address}:{held.port}{off}{share} # {' '.join(noted)}"
 
 
@@ -185,9 +185,17 @@ def read_backend(name: str, text: str) -> Backend:
 
 
 def _held(line: re.Match[str]) -> Endpoint:
-    _, address, port, instance, release, check, canary, draining = line.groups()
-    number = int(release or 0)
-    return Endpoint(instance, address, int(port), draining is not None, check or "", number, canary is not None)
+    _, address, port, instance, release, check, canary, leaving = line.groups()
+    return Endpoint(
+        instance,
+        address,
+        int(port),
+        draining=leaving is not None,
+        check=check or "",
+        release=int(release or 0),
+        canary=canary is not None,
+        standby=leaving == "standby",
+    )
 
 
 def canaries(backends: Iterable[Backend]) -> str:
@@ -235,7 +243,7 @@ def states(backends: Iterable[Backend], up: Collection[tuple[str, str]]) -> str:
     for each in sorted(backends, key=lambda each: each.name):
         health = each.config.health
         for number, held in enumerate(each.slots):
-            if held is None or (held.draining and each.sticky):
+            if held is None or shut(held, each.sticky):
                 continue
             is_up = (each.name, held.instance) in up
             operational, result, passed = (2, 3, health.successes + health.failures - 1) if is_up else (0, 0, 0)

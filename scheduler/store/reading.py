@@ -308,7 +308,8 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
     spec = as_spec(app.release.spec, app.release.digest)
     tried = _tried(app, rows)
     standby = {row.id for row in rows if _stands_by(app, spec, row, rows)} - tried
-    surge = spec.replicas if spec.update.strategy is Strategy.CANARY else spec.update.max_surge
+    strategy = spec.update.strategy
+    surge = spec.replicas if strategy is Strategy.CANARY else spec.update.max_surge
     config = AppConfig(
         protocol=spec.protocol,
         port=spec.port,
@@ -316,7 +317,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
         routes=spec.routes,
         slots=spec.replicas + surge,
         http=spec.http,
-        cookie_key=secrets.cookie_key(app.id) if spec.http.sticky else "",
+        cookie_key=secrets.cookie_key(app.id, app.active if strategy.switches else "") if spec.http.sticky else "",
         tcp_port=app.tcp_port or 0,
         canary=_split(spec, app.canary_weight if tried else 0),
     )
@@ -331,6 +332,7 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
             specs[row.release_id].health.path or "",
             row.release.number,
             canary=row.id in tried and row.state != State.DRAINING,
+            standby=row.id in standby and row.state != State.DRAINING,
         )
         for row in rows
         if row.state in shown
@@ -357,7 +359,7 @@ def _split(spec: Spec, weight: int) -> Split | None:
 
 def _stands_by(app: tables.App, spec: Spec, row: tables.Instance, rows: Collection[tables.Instance]) -> bool:
     """Whether an instance is checked by the edges and gets no traffic, because another template has it."""
-    if spec.update.strategy not in (Strategy.BLUE_GREEN, Strategy.CANARY) or row.template == app.active:
+    if not spec.update.strategy.switches or row.template == app.active:
         return False
     return any(other.template == app.active and not State(other.state).going for other in rows)
 

@@ -16,11 +16,13 @@ from tests.services import wait_until
 pytestmark = pytest.mark.timeout(300)
 
 
+@pytest.mark.parametrize("sticky", [False, True])
 def test_blue_green_moves_all_traffic_at_once_without_a_failed_request(
-    api: Api, berth: Berth, engine: docker.APIClient
+    api: Api, berth: Berth, engine: docker.APIClient, sticky: bool
 ) -> None:
     app = App(api, berth, "colours")
-    app.create(replicas=3, env={"COLOUR": "blue"}, update={"strategy": "blue_green", "keep": "20s"})
+    update = {"strategy": "blue_green", "keep": "20s", "drain": "2s"}
+    app.create(replicas=3, env={"COLOUR": "blue"}, update=update, http={"sticky": sticky})
     with load(int(berth.env["BERTH_HTTP_PORT"]), app.host) as seen:
         app.end("PATCH", "", {"env": {"COLOUR": "green"}})
         assert {app.env()["COLOUR"] for _ in range(12)} == {"green"}
@@ -87,8 +89,7 @@ def test_a_good_canary_gets_all_of_the_traffic_without_a_failed_request(
         assert b"COLOUR=green" in get(int(berth.env["BERTH_HTTP_PORT"]), "/cgi-bin/env", headers)[1]
         wait_until(lambda: at(app, 100), "it has all of it, and is held", 90)
         assert {app.env()["COLOUR"] for _ in range(12)} == {"green"}
-        for _ in range(2):
-            api("POST", f"/operations/{operation['id']}/promote", {})
+        api("POST", f"/operations/{operation['id']}/promote", {})
         api.end(operation)
         wait_until(lambda: app.serves_from(engine, 2), "the old ones are gone", 60)
     assert seen.failed == {}

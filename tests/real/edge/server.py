@@ -70,6 +70,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class Answer:
+    """One request to shop.test on a connection of its own, and all of what came back."""
+
+    def __init__(
+        self, port: int, path: str = "/", headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            method = "GET" if body is None else "POST"
+            connection.request(method, path, body=body, headers={"Host": "shop.test", **(headers or {})})
+            answer = connection.getresponse()
+            self.status, self.headers, self.text = answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+
 def get(port: int, host: str, path: str = "/") -> tuple[int, str]:
     """The edge's answer to one request on a connection of its own. Raises `OSError` when there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

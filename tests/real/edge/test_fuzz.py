@@ -107,6 +107,7 @@ ENDPOINT = st.fixed_dictionaries(
     optional={
         "check": mostly(st.from_regex(r"/[A-Za-z0-9._~%@:+,/?&=-]{0,30}", fullmatch=True), WORD),
         "canary": mostly(st.booleans()),
+        "standby": mostly(st.booleans()),
     },
 )
 APP = st.tuples(NAMES, NAMES, CONFIG, st.dictionaries(NAMES, ENDPOINT, max_size=4))

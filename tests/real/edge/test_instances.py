@@ -3,10 +3,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
+
 from cloud.embedded import free_port
 from scheduler.model import Endpoint, HealthCheck
 from tests.real.edge.conftest import CHECK, Bench, config, endpoint
-from tests.real.edge.server import get
+from tests.real.edge.server import Answer, get
 from tests.services import wait_until
 
 
@@ -102,6 +104,32 @@ def test_an_update_one_by_one_loses_no_request(shared: Bench) -> None:
 def _idle(shared: Bench, held: Endpoint) -> bool:
     probe = shared.probe("shop", held.instance)
     return probe is not None and probe.sessions == 0
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+def test_all_traffic_moves_to_those_that_stand_by_and_back_without_a_lost_request(shared: Bench, sticky: bool) -> None:
+    colours = {name: [shared.server(name) for _ in range(2)] for name in ("blue", "green")}
+
+    def serve(colour: str) -> None:
+        key = colour.encode().hex().zfill(32) if sticky else ""
+        wanted = config("shop.test", slots=4, sticky=sticky, cookie_key=key)
+        ends = [
+            replace(endpoint(f"{n}-{generation}", server), draining=name != colour, standby=name != colour)
+            for generation, (name, servers) in enumerate(colours.items(), 1)
+            for n, server in enumerate(servers)
+        ]
+        shared.applied(shared.publish("shop", wanted, *ends))
+        for each in ends:
+            shared.up("shop", each.instance)
+
+    serve("blue")
+    with shared.load("shop.test") as load:
+        for colour in ("green", "blue") * 5:
+            cookie = Answer(shared.agent.port).headers["Set-Cookie"] or ""
+            serve(colour)
+            headers = {"Cookie": cookie.partition(";")[0]}
+            assert {Answer(shared.agent.port, headers=headers).text for _ in range(4)} == {colour}
+    assert set(load.answers) == {"200"}
 
 
 def test_a_draining_instance_finishes_what_it_has_begun_and_gets_nothing_new(shared: Bench) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import http.client
 import socket
 import socketserver
 import string
@@ -20,7 +19,7 @@ from cloud import embedded
 from scheduler.model import Endpoint, HealthCheck, Protocol, Route
 from scheduler.routing import Headers, Redirect
 from tests.real.edge.conftest import Bench, config, endpoint
-from tests.real.edge.server import Server
+from tests.real.edge.server import Answer, Server
 from tests.services import wait_until
 
 HOST = "shop.test"
@@ -33,22 +32,6 @@ SWITCHED = b"\r\n".join((
     b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade", b"Upgrade: websocket",
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", b"", b"",
 ))  # fmt: skip
-
-
-class Answer:
-    """One request on a connection of its own, and all of what came back."""
-
-    def __init__(
-        self, bench: Bench, path: str = "/", headers: dict[str, str] | None = None, body: bytes | None = None
-    ) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=30)
-        try:
-            method = "GET" if body is None else "POST"
-            connection.request(method, path, body=body, headers={"Host": HOST, **(headers or {})})
-            answer = connection.getresponse()
-            self.status, self.headers, self.text = answer.status, answer.headers, answer.read().decode()
-        finally:
-            connection.close()
 
 
 @pytest.fixture
@@ -94,14 +77,14 @@ def test_a_redirect_changes_what_it_names_and_keeps_the_rest(
     shared: Bench, server: Server, to: Redirect, path: str, code: int, location: str
 ) -> None:
     serve(shared, server, Route(HOST), Route(HOST, "/old", redirect=to))
-    answer = Answer(shared, path)
+    answer = Answer(shared.agent.port, path)
     assert (answer.status, answer.headers["Location"]) == (code, location)
-    assert Answer(shared, "/older").status == 200
+    assert Answer(shared.agent.port, "/older").status == 200
 
 
 def test_a_redirect_of_the_scheme_sends_nobody_who_has_it(shared: Bench, server: Server) -> None:
     serve(shared, server, Route(HOST, redirect=Redirect("http")))
-    assert Answer(shared).status == 200
+    assert Answer(shared.agent.port).status == 200
 
 
 @pytest.mark.parametrize(
@@ -119,7 +102,7 @@ def test_a_rewritten_path_has_another_prefix(
     shared: Bench, server: Server, prefix: str, rewrite: str, path: str, seen: str
 ) -> None:
     serve(shared, server, Route(HOST, prefix, rewrite=rewrite))
-    assert Answer(shared, path, {"X-Forwarded-Prefix": "/forged"}).status == 200
+    assert Answer(shared.agent.port, path, {"X-Forwarded-Prefix": "/forged"}).status == 200
     assert server.requests[-1] == seen
     assert server.headers["X-Forwarded-Prefix"] == prefix
 
@@ -129,7 +112,7 @@ def test_headers_arrive_as_they_were_written(shared: Bench, server: Server) -> N
     request = Headers((("X-Stage", value), ("X-Two", "2")), ("Cookie",))
     response = Headers((("X-Frame-Options", "DENY"), ("X-All", value)), ("Server",))
     serve(shared, server, request=request, response=response)
-    answer = Answer(shared, headers={"Cookie": "a=b", "X-Two": "1"})
+    answer = Answer(shared.agent.port, headers={"Cookie": "a=b", "X-Two": "1"})
     assert server.headers.get_all("X-Stage") == [value]
     assert server.headers.get_all("X-Two") == ["2"]
     assert "Cookie" not in server.headers
@@ -140,7 +123,7 @@ def test_headers_arrive_as_they_were_written(shared: Bench, server: Server) -> N
 def test_what_a_client_forges_about_itself_does_not_arrive(shared: Bench, server: Server) -> None:
     serve(shared, server)
     forged = {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "Forwarded": "for=1.2.3.4"}
-    assert Answer(shared, headers=forged).status == 200
+    assert Answer(shared.agent.port, headers=forged).status == 200
     assert (server.headers["X-Forwarded-For"], server.headers["X-Forwarded-Proto"]) == ("127.0.0.1", "http")
     assert "Forwarded" not in server.headers
 
@@ -152,15 +135,15 @@ def test_trusted_proxies_say_who_asked(bench: Bench) -> None:
     bench.agent.argv += ["--trusted-proxies", "10.0.0.0/8,127.0.0.0/8"]
     bench.agent.start()
     serve(bench, server, allow=("203.0.113.0/24",))
-    assert Answer(bench, headers=said).status == 200
+    assert Answer(bench.agent.port, headers=said).status == 200
     assert (server.headers["X-Forwarded-For"], server.headers["X-Forwarded-Proto"]) == ("203.0.113.9", "https")
-    assert Answer(bench, headers={"X-Forwarded-For": "nobody"}).status == 403
-    assert Answer(bench).status == 403
+    assert Answer(bench.agent.port, headers={"X-Forwarded-For": "nobody"}).status == 403
+    assert Answer(bench.agent.port).status == 403
 
 
 def test_a_client_that_asks_too_often_is_told_to_wait(shared: Bench, server: Server) -> None:
     serve(shared, server, rate=5)
-    answers = [Answer(shared) for _ in range(12)]
+    answers = [Answer(shared.agent.port) for _ in range(12)]
     refused = [answer for answer in answers if answer.status == 429]
     assert 0 < len(refused) <= 7
     assert refused[0].headers["Retry-After"] == "1"
@@ -169,36 +152,38 @@ def test_a_client_that_asks_too_often_is_told_to_wait(shared: Bench, server: Ser
 
 def test_a_body_is_as_large_as_it_may_be(shared: Bench, server: Server) -> None:
     serve(shared, server, max_body=100)
-    assert Answer(shared, body=b"x" * 100).status == 200
-    assert Answer(shared, body=b"x" * 101).status == 413
-    assert Answer(shared, headers={"Transfer-Encoding": "chunked"}, body=b"1\r\nx\r\n0\r\n\r\n").status == 411
+    assert Answer(shared.agent.port, body=b"x" * 100).status == 200
+    assert Answer(shared.agent.port, body=b"x" * 101).status == 413
+    assert (
+        Answer(shared.agent.port, headers={"Transfer-Encoding": "chunked"}, body=b"1\r\nx\r\n0\r\n\r\n").status == 411
+    )
     assert len(server.requests) == 1
 
 
 def test_only_networks_that_are_listed_are_let_in(shared: Bench, server: Server) -> None:
     others = tuple(f"10.0.{n}.0/24" for n in range(200))
     serve(shared, server, allow=(*others, "2001:db8::/32"))
-    assert Answer(shared).status == 403
+    assert Answer(shared.agent.port).status == 403
     serve(shared, server, allow=(*others, "127.0.0.0/8"))
-    assert Answer(shared).status == 200
+    assert Answer(shared.agent.port).status == 200
     assert len(server.requests) == 1
 
 
 def test_maintenance_stands_in_front_of_an_app_that_runs_on(shared: Bench, server: Server) -> None:
     text = "Back at <b>noon</b>; 'soon' \"é\" 中 \\ #1 %[src]\nand $HOME"
     serve(shared, server, maintenance=True, maintenance_text=text)
-    answer = Answer(shared)
+    answer = Answer(shared.agent.port)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
     assert "&#60;b&#62;noon" in answer.text
     assert answer.text.isascii()
     assert shared.get("other.test")[0] == 404
     serve(shared, server)
-    assert Answer(shared).status == 200
+    assert Answer(shared.agent.port).status == 200
 
 
 def test_an_app_without_a_healthy_instance_shows_its_own_page(shared: Bench) -> None:
     shared.applied(shared.publish("shop", config(HOST, error_text="Sorry, we'll be back.")))
-    answer = Answer(shared)
+    answer = Answer(shared.agent.port)
     assert answer.status == 503
     assert "<p>Sorry, we&#39;ll be back.</p>" in answer.text
 
@@ -210,7 +195,7 @@ def test_a_client_stays_with_its_instance_until_that_drains(shared: Bench) -> No
     shared.applied(shared.publish("shop", wanted, *ends))
     for instance in ("0-1", "1-1"):
         shared.up("shop", instance)
-    first = Answer(shared)
+    first = Answer(shared.agent.port)
     said = first.headers["Set-Cookie"]
     assert "HttpOnly" in said
     assert first.text not in said
@@ -219,33 +204,35 @@ def test_a_client_stays_with_its_instance_until_that_drains(shared: Bench) -> No
     shared.applied(shared.publish("shop", wanted, *ends, endpoint("2-1", three)))
     shared.up("shop", "2-1")
     assert shared.logged("reloaded") == reloads
-    assert {Answer(shared, headers=cookie).text for _ in range(9)} == {first.text}
+    assert {Answer(shared.agent.port, headers=cookie).text for _ in range(9)} == {first.text}
     shared.applied(shared.publish("other", config("other.test")))
     assert shared.logged("reloaded") > reloads
-    assert {Answer(shared, headers=cookie).text for _ in range(9)} == {first.text}
+    assert {Answer(shared.agent.port, headers=cookie).text for _ in range(9)} == {first.text}
 
     leaving = one if first.text == "one" else two
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(Answer, shared, "/slow", cookie)
+        slow = pool.submit(Answer, shared.agent.port, "/slow", cookie)
         wait_until(lambda: "/slow" in leaving.requests, "the slow request has come")
         drained = [replace(end, draining=end.port == leaving.server_port) for end in ends]
         reloads = shared.logged("reloaded")
         shared.applied(shared.publish("shop", wanted, *drained, endpoint("2-1", three)))
         assert shared.logged("reloaded") == reloads
-        moved = Answer(shared, headers=cookie)
+        moved = Answer(shared.agent.port, headers=cookie)
         assert moved.text != first.text
         assert moved.headers["Set-Cookie"]
         shared.applied(shared.publish("other", None))
-        assert Answer(shared, headers=cookie).text != first.text
+        assert Answer(shared.agent.port, headers=cookie).text != first.text
         leaving.hold.set()
         assert slow.result(30).text == first.text
     shared.applied(shared.publish("shop", wanted, *ends, endpoint("2-1", three)))
-    wait_until(lambda: Answer(shared, headers=cookie).text == first.text, "it is served again by the one before")
+    wait_until(
+        lambda: Answer(shared.agent.port, headers=cookie).text == first.text, "it is served again by the one before"
+    )
 
 
 def test_a_password_is_asked_for_and_does_not_reach_the_app(shared: Bench, server: Server) -> None:
     serve(shared, server, users=(("alice", hashed("correct horse")), ("bob", hashed("ünïcode '\"\\$1"))))
-    refused = Answer(shared)
+    refused = Answer(shared.agent.port)
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Basic realm="team.shop"')
     for user, password, status in (
         ("alice", "correct horse", 200),
@@ -255,7 +242,7 @@ def test_a_password_is_asked_for_and_does_not_reach_the_app(shared: Bench, serve
         ("carol", "correct horse", 401),
     ):
         given = base64.b64encode(f"{user}:{password}".encode()).decode()
-        assert Answer(shared, headers={"Authorization": f"Basic {given}"}).status == status
+        assert Answer(shared.agent.port, headers={"Authorization": f"Basic {given}"}).status == status
     assert len(server.requests) == 2
     assert "Authorization" not in server.headers
 
@@ -312,7 +299,7 @@ def test_an_app_whose_port_is_taken_is_refused_and_the_others_are_served(shared:
     wait_until(lambda: (of := shared.report("queue")) and "taken" in of.refused, "queue is refused")
     wait_until(lambda: (of := shared.report("post")) and "team/mail" in of.refused, "post is refused")
     serve(shared, server)
-    assert Answer(shared).status == 200
+    assert Answer(shared.agent.port).status == 200
 
 
 @contextlib.contextmanager

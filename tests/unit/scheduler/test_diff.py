@@ -16,7 +16,7 @@ from scheduler.diff.ending import ATTEMPTS
 from scheduler.diff.leaving import ACKNOWLEDGE
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import NEXT, State
-from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process
+from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process, Strategy
 from scheduler.reasons import because
 
 from .build import NOW, ago, app, failures, instance, operation, release
@@ -217,7 +217,7 @@ class TestTrial:
         assert diff(scaled, NOW).outcome is None
 
     def test_with_blue_green_the_time_runs_from_the_switch(self) -> None:
-        update = {"strategy": "blue_green", "min_ready": 5.0}
+        update = {"strategy": Strategy.BLUE_GREEN, "min_ready": 5.0}
         new = [self.new(60), replace(self.new(60), slot=1, generation=12, id=12)]
         moved = self.state(*new, release=release(2, "t2", update=update), active="t2", active_since=ago(4))
         assert diff(moved, NOW).outcome is None

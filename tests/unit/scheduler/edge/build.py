@@ -16,8 +16,8 @@ CONFIG = AppConfig(Protocol.HTTP, 80, HealthCheck(), (Route("shop.test"),), 2)
 COMMAND = re.compile(r"set server (\S+)/(s\d+) (?:addr (\S+) port (\d+)|state (\w+)|health (\w+)|weight ([01]))")
 
 
-def held(name: str, host: int = 1, draining: bool = False, canary: bool = False) -> Endpoint:
-    return Endpoint(name, f"10.0.0.{host}", 8080, draining, canary=canary)
+def held(name: str, host: int = 1, draining: bool = False, canary: bool = False, standby: bool = False) -> Endpoint:
+    return Endpoint(name, f"10.0.0.{host}", 8080, draining or standby, canary=canary, standby=standby)
 
 
 def backend(*slots: Endpoint | None, config: AppConfig = CONFIG, app: str = "shop") -> Backend:
@@ -26,7 +26,12 @@ def backend(*slots: Endpoint | None, config: AppConfig = CONFIG, app: str = "sho
 
 # few names and addresses, so that they meet
 ENDPOINTS = st.builds(
-    held, st.sampled_from(["0-1", "0-2", "1-1", "2-1"]), st.integers(1, 3), st.booleans(), st.booleans()
+    held,
+    st.sampled_from(["0-1", "0-2", "1-1", "2-1"]),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
 WANTED = st.lists(ENDPOINTS, max_size=6, unique_by=lambda each: each.instance).map(
     lambda many: {each.instance: each for each in many}
@@ -44,18 +49,23 @@ class FakeServer:
     def eligible(self) -> bool:
         return self.admin == "ready" and self.up
 
+    @property
+    def chosen(self) -> bool:
+        """Whether it gets its part of all of the traffic."""
+        return self.eligible and self.weight > 0
+
 
 class FakeHaproxy:
     """What `set server` does to servers. One that leaves maintenance is up, as the real one's are."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, sticky: bool = False) -> None:
         self.servers = {server(n): FakeServer() for n in range(len(slots))}
         self.served: set[str] = set()  # places that were eligible at some time
+        self.fewest = len(slots)  # that were chosen from at any time
         for n, each in enumerate(slots):
             if each is not None:
-                place = f"{each.address}:{each.port}"
-                admin, weight = "drain" if each.draining else "ready", int(each.draining or not each.canary)
-                self.servers[server(n)] = FakeServer(place, admin, up=True, weight=weight)
+                place, admin, weight = _stands(each, sticky)
+                self.servers[server(n)] = FakeServer(place, admin, up=admin != "maint", weight=weight)
 
     def tell(self, command: str) -> None:
         found = COMMAND.fullmatch(command)
@@ -73,6 +83,7 @@ class FakeHaproxy:
         else:
             its.up = found[6] == "up"
         self.served |= {each.place for each in self.servers.values() if each.eligible}
+        self.fewest = min(self.fewest, sum(each.chosen for each in self.servers.values()))
 
     def standings(self, name: str) -> dict[str, Standing]:
         return {
@@ -80,16 +91,17 @@ class FakeHaproxy:
             for key, its in self.servers.items()
         }
 
-    def has(self, slots: Slots) -> bool:
+    def has(self, slots: Slots, sticky: bool = False) -> bool:
         """Whether it has exactly these endpoints, each in its state."""
         return all(
             (its.admin, its.weight) == ("maint", 1)
             if each is None
-            else (its.place, its.admin, its.weight)
-            == (
-                f"{each.address}:{each.port}",
-                "drain" if each.draining else "ready",
-                int(each.draining or not each.canary),
-            )
+            else (its.place, its.admin, its.weight) == _stands(each, sticky)
             for its, each in zip(self.servers.values(), slots, strict=True)
         )
+
+
+def _stands(each: Endpoint, sticky: bool) -> tuple[str, str, int]:
+    """Where, how and with which weight HAProxy is to have it."""
+    leaves = "maint" if sticky and not each.standby else "drain"
+    return f"{each.address}:{each.port}", leaves if each.draining else "ready", int(each.draining or not each.canary)

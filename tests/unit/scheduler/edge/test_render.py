@@ -54,7 +54,7 @@ def test_what_is_written_is_read_back(each: object) -> None:
 
 
 def test_each_server_is_asked_for_what_its_own_release_has() -> None:
-    own = replace(held("1-3", 2, draining=True), check="/healthz?a,b=%20", release=12)
+    own = replace(held("1-3", 2, standby=True), check="/healthz?a,b=%20", release=12)
     wanted = backend(held("0-1"), None, own, config=replace(CONFIG, health=HealthCheck(path="/new")))
     assert render.checks([wanted]) == "team.shop/s1 /new\nteam.shop/s2 /new\nteam.shop/s3 /healthz?a,b=%20\n"
     assert render.read_backend("team.shop", render.backend(wanted, FOLDER)) == wanted
