@@ -27,6 +27,7 @@ The key prefix is a setting of the client (`scheduler.etcd.Etcd`), so that insta
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 from collections.abc import Collection, Mapping
@@ -186,6 +187,13 @@ def publish(etcd: Store, group: str, app: str, config: AppConfig | None, endpoin
     if not puts and not deletes and CLOCK in found.values:
         return found.written
     return etcd.write({CLOCK: f"{group}/{app}", **puts}, sorted(deletes))
+
+
+def digest(config: AppConfig | None, endpoints: Collection[Endpoint]) -> str:
+    """The same for what `publish` writes down the same; 16 hexadecimal digits."""
+    said = {endpoint.instance: dump_endpoint(endpoint) for endpoint in endpoints}
+    text = _dump([None if config is None else dump_config(config), said])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def published_apps(etcd: Store) -> set[tuple[str, str]]:

@@ -414,6 +414,8 @@ class AppState:
     canary: Canary | None = None
     promoted: int = 0  # the canary's step that somebody asked for
     measured: tuple[Figures, Figures] | None = None  # of the canary and of the stable release since then, if known
+    published_revision: int | None = None  # etcd's, from which on it says what it says of the app
+    published_at: datetime | None = None
 
     def behind(self, revision: int | None) -> str:
         """Who has yet to apply what etcd says from `revision` on; empty when everyone has. None: etcd lacks it still.

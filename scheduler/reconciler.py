@@ -19,7 +19,7 @@ import structlog
 from scheduler import discovery, effects, measuring, progress, relocation, wake
 from scheduler.diff import Create, Plan, diff
 from scheduler.etcd import EtcdUnavailable
-from scheduler.model import AppState, Edge, Instance, Probe
+from scheduler.model import AppState, Edge, Instance, OperationStatus, Probe
 from scheduler.placement import Profile, Request
 from scheduler.reasons import because, restored
 from scheduler.store import committing, images, outcome, reading, recording, relocating, runner, sweeping
@@ -89,7 +89,9 @@ def one_pass(app_id: int, world: World) -> Pass:
             if shifts:
                 committing.canary(app, plan.canary)
             explanation = _place(app, plan, world, done)
-            _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
+            news = _publish(app, world, done)  # before anything slow: what leaves has to leave the edges first
+            if news and plan.outcome and plan.outcome.status is OperationStatus.SUCCEEDED:
+                plan = replace(plan, outcome=None)  # not before the edges serve what they have just been told
             calls.begin(app, plan, done)
             calls.hear_witnesses(app, done)
             _report(app, plan, explanation, world, done)
@@ -282,8 +284,11 @@ def _witnesses(app: AppState, plan: Plan) -> list[Instance]:
     return [instance for instance in app.instances if instance.generation in failed]
 
 
-def _publish(app: AppState, world: World, done: Pass) -> None:
-    """Make etcd say what the database says of this app, and note from which revision on it does."""
+def _publish(app: AppState, world: World, done: Pass) -> bool:
+    """Make etcd say what the database says of this app, and note from which revision on it does.
+
+    Returns whether the edges may have yet to hear of it.
+    """
     config, endpoints, leaving = reading.published(app.id)
     try:
         revision = discovery.publish(world.etcd, app.group, app.name, config, endpoints)
@@ -291,12 +296,15 @@ def _publish(app: AppState, world: World, done: Pass) -> None:
         log.warning("publish_failed", app=app.id, error=str(error))
         done.published = False
         done.retry(world.now())
-        return
+        return True
     done.published = True
     if config is not None and config.canary is not None:
         recording.weight_published(app.id, config.canary.weight, revision)
     if leaving:
-        recording.published(leaving, revision)
+        recording.leaving_published(leaving, revision)
+    if config is None:
+        return False
+    return recording.published(app.id, discovery.digest(config, endpoints), revision, world.now())
 
 
 def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world: World, done: Pass) -> None:
@@ -306,7 +314,7 @@ def _report(app: AppState, plan: Plan, explanation: dict[str, Any] | None, world
         return  # its keys are still there, and etcd is away: `_publish` has set when to look again
     now = world.now()
     word, reason = progress.status(app, plan)
-    waits = plan.wait[0].reason if plan.wait else None
+    waits = next((wait.reason for wait in plan.wait if not wait.apart), None)
     if explanation is not None:
         reason = waits = because("awaiting_placement", explanation=restored(explanation["summary"]))
         if not app.pending:

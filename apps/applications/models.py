@@ -61,6 +61,10 @@ class App(models.Model):
     canary_weight = models.PositiveSmallIntegerField(default=0)
     canary_revision = models.BigIntegerField(null=True, blank=True)
     canary_since = models.DateTimeField(null=True, blank=True)
+    # what etcd says of it, and since when
+    published = models.CharField(max_length=16, blank=True)  # scheduler.discovery.digest
+    published_revision = models.BigIntegerField(null=True, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True)
     next_generation = models.PositiveIntegerField(default=1)
     settled = models.BooleanField(default=False)  # the last pass found nothing left to do or to wait for
     explanation = models.JSONField(null=True, blank=True)  # why instances are pending, from the placement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.diff.draft import Draft, on_trial
+from scheduler.diff.draft import ACKNOWLEDGE, Draft, on_trial
 from scheduler.diff.plan import Outcome
 from scheduler.health import judge
 from scheduler.lifecycle import State
@@ -29,7 +29,7 @@ def conclude(draft: Draft) -> Outcome | None:
         tried = [i.generation for i in draft.staying if i.template == app.release.template]
         return Outcome(status, draft.halt, "canary", max(tried, default=None))
     acts = draft.moves or draft.create or draft.launch or draft.stop or draft.remove or draft.switch
-    busy = acts or any(not wait.apart for wait in draft.wait)
+    busy = acts or any(not wait.apart for wait in draft.wait) or _unserved(draft)
     if not busy:
         return Outcome(OperationStatus.SUCCEEDED, because("converged"))
     worst = max(draft.failures.items(), key=lambda item: item[1].count, default=None)
@@ -54,6 +54,20 @@ def conclude(draft: Draft) -> Outcome | None:
     found = judge(lagging[-1], app.edges).detail if lagging else next((wait.reason for wait in draft.wait), None)
     reason = because("deadline", seconds=policy.deadline, verdict=found or "")
     return Outcome(status, reason, "health", lagging[-1].generation if lagging else None)
+
+
+def _unserved(draft: Draft) -> bool:
+    """Whether an edge has yet to serve the app as it is now. One that lags behind the others is waited for a while."""
+    app = draft.app
+    behind = app.behind(app.published_revision)
+    if not behind:
+        return False
+    since = app.published_at or draft.now
+    served = app.published_revision is not None and any(e.applied >= app.published_revision for e in app.edges)
+    if served and draft.overdue(since, ACKNOWLEDGE):
+        return False
+    draft.later(because("awaiting_edges", edges=behind), ACKNOWLEDGE if served else None, since)
+    return True
 
 
 def _crashed(draft: Draft) -> Instance | None:

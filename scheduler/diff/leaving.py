@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from scheduler.diff.draft import Draft, ended
+from scheduler.diff.draft import ACKNOWLEDGE, Draft, ended
 from scheduler.diff.plan import Move
 from scheduler.lifecycle import State
 from scheduler.model import Instance, Process
 from scheduler.reasons import because
-
-ACKNOWLEDGE = 30.0  # seconds after which an edge that is alive but applies nothing is no longer waited for
 
 
 def leave(draft: Draft, instance: Instance) -> None:

@@ -86,6 +86,8 @@ def app_state(app_id: int, edges: Collection[Edge], probes: Mapping[str, Collect
         stable_failures=_failures(app, good.template) if good and app.canary_release else {},
         canary=_canary(app),
         promoted=app.promoted_step if app.promoted_release == wanted.number else 0,
+        published_revision=app.published_revision,
+        published_at=app.published_at,
     )
 
 

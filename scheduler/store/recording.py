@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.applications.models import App, Instance
@@ -84,7 +84,17 @@ def _tell(kind: str, row: Instance, reason: Reason | None) -> None:
     record(kind, app=row.app, group=row.group, reason=reason, **about)
 
 
-def published(instance_ids: Collection[int], revision: int) -> None:
+def published(app_id: int, digest: str, revision: int, now: datetime) -> bool:
+    """At `revision`, etcd says of the app what has this digest; returns whether that is news.
+
+    A revision below the one that is recorded is another etcd's, or one's that was wiped.
+    """
+    known = Q(published=digest, published_revision__lte=revision)
+    fresh = {"published": digest, "published_revision": revision, "published_at": now}
+    return bool(App.objects.filter(~known, id=app_id).update(**fresh))
+
+
+def leaving_published(instance_ids: Collection[int], revision: int) -> None:
     """From `revision` on, etcd says of these instances what their state wants."""
     Instance.objects.filter(id__in=instance_ids).update(endpoint_revision=revision)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from django.db.models import Exists, OuterRef, Q
 
 from apps.applications.models import App, Instance
 from apps.groups.models import Group
 from apps.nodes.models import Node
-from apps.operations.models import Operation
+from apps.operations.models import ACTIVE, Operation
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus
 
@@ -31,10 +33,16 @@ def everyone() -> list[int]:
 
 
 def leaving() -> list[int]:
-    """Apps that wait for the edges to acknowledge: they have instances on their way out, or a canary's new share."""
+    """Apps that wait for the edges: an instance goes, a canary's share is new, or an operation is about to end."""
     going = Instance.objects.filter(gone_at=None, state__in=[State.DRAINING, State.WITHDRAWN])
     shifting = App.objects.filter(canary_release__isnull=False, canary_since=None)
-    return list({*going.values_list("app_id", flat=True).distinct(), *shifting.values_list("id", flat=True)})
+    ending = Operation.objects.filter(status__in=ACTIVE, waits_for__code="awaiting_edges")
+    ids = (
+        going.values_list("app_id", flat=True),
+        shifting.values_list("id", flat=True),
+        ending.values_list("app_id", flat=True),
+    )
+    return list(set(chain.from_iterable(ids)))
 
 
 def pending(group_id: int | None = None) -> list[int]:

@@ -83,6 +83,8 @@ def app(*instances: Instance, **changes: Any) -> AppState:
         failures={},
         edges=(Edge("e1", 10),),
         operation=None,
+        published_revision=10,
+        published_at=ago(1),
     )
     return replace(usual, **changes)
 

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.diff import Plan, diff
-from scheduler.diff.draft import STABLE, backoff, failures_after
+from scheduler.diff.draft import ACKNOWLEDGE, STABLE, backoff, failures_after
 from scheduler.diff.ending import ATTEMPTS
-from scheduler.diff.leaving import ACKNOWLEDGE
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import NEXT, State
 from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process, Strategy
@@ -294,6 +293,31 @@ class TestOperation:
     def test_goes_on_while_an_old_instance_is_still_leaving(self):
         leaving = instance(0, State.STOPPING, generation=9, since=NOW)
         assert diff(app(instance(0), instance(1), leaving, operation=operation()), NOW).outcome is None
+
+    @pytest.mark.parametrize("changes", [{"edges": (Edge("e1", 10), Edge("e2", 9))}, {"published_revision": None}])
+    def test_goes_on_until_every_edge_serves_what_was_asked_for(self, changes: dict[str, Any]) -> None:
+        plan = diff(app(instance(0), instance(1), operation=operation(), **changes), NOW)
+        assert plan.outcome is None
+        assert codes(plan)[0] == "awaiting_edges"
+
+    def test_does_not_wait_for_ever_for_an_edge_that_lags_behind_the_others(self) -> None:
+        both = instance(0), instance(1)
+        both = [replace(each, probes=(*each.probes, Probe("e2", True, NOW, ""))) for each in both]
+        lagging = app(
+            *both, operation=operation(), edges=(Edge("e1", 10), Edge("e2", 9)), published_at=ago(ACKNOWLEDGE)
+        )
+        outcome = diff(lagging, NOW).outcome
+        assert outcome is not None
+        assert outcome.status is OperationStatus.SUCCEEDED
+
+    @pytest.mark.parametrize("edges", [(), (Edge("e1", 9),)])
+    def test_fails_at_its_deadline_where_no_edge_serves_it(self, edges: tuple[Edge, ...]) -> None:
+        made = [instance(slot, created_at=ago(9000)) for slot in (0, 1)]
+        outcome = diff(
+            app(*made, operation=operation(seconds_ago=300), edges=edges, published_at=ago(300)), NOW
+        ).outcome
+        assert outcome is not None
+        assert (outcome.status, outcome.reason.code) == (OperationStatus.FAILED, "deadline")
 
     def test_of_a_stop_succeeds_when_nothing_is_left(self):
         op = operation(OperationKind.STOP)

@@ -15,7 +15,7 @@ from apps.panel import live
 from scheduler import inspection, reconciler
 from scheduler.lifecycle import State
 from scheduler.model import OperationStatus, Process
-from scheduler.store import committing
+from scheduler.store import committing, sweeping
 from tests.web.effort import points
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import DIGEST, OTHER, Died, Sim, dying
@@ -71,6 +71,25 @@ def test_scaling_and_routes_need_no_new_container(sim, group):
     sim.converge()
     sim.check_settled()
     assert {i.container for i in build.running(app)} < before
+
+
+def test_a_change_has_succeeded_once_the_edges_serve_it_and_not_before(sim, group):
+    app = deployed(sim, group, replicas=2)
+    build.deploy(app, replicas=2, routes=[{"host": "web.example.test"}])
+    for away in ("etcd", "edge"):
+        sim.etcd.down, sim.edge_alive = away == "etcd", away != "edge"
+        for _ in range(3):
+            sim.round()
+            sim.pass_time(1)
+        operation = build.last_operation()
+        assert (operation.status, operation.waits_for["code"]) == (OperationStatus.RUNNING, "awaiting_edges")
+        assert sweeping.leaving() == [app.id]
+    sim.edge_alive = True
+    sim.edge_looks()
+    reconciler.reconcile(app.id, sim.world)
+    assert build.last_operation().status == OperationStatus.SUCCEEDED
+    assert sweeping.leaving() == []
+    sim.check_settled()
 
 
 def test_stop_start_restart_and_delete(sim, group):
