@@ -15,8 +15,10 @@ reload      from the moment a new app is written until it is served, and what th
 throughput  wrk's requests a second through the edge over those through HAProxy with a configuration by hand, in turns,
             on the same backends and the same cores, which wrk, backends and proxy share; kept connections and fresh
             ones, latency with 2 connections, and HAProxy's own CPU a request, which does not hide behind the others.
-            The one by hand knows this app alone, routes by host, sets X-Forwarded-For, -Proto and -Host and checks
-            its servers; both have a session, and so a share of the CPU, of their own
+            The one by hand (`bare`) knows this app alone, routes by host, sets X-Forwarded-For, -Proto and -Host
+            and checks its servers; `keeping` is the same with two things that the edge does: it keeps a request until
+            a server has answered, and writes a line for each. All have a session, and so a share of the CPU, of
+            their own
 
 Medians, and ratios of what was measured in turns. One JSON line a figure.
 """
@@ -69,8 +71,13 @@ def main() -> None:
         options.changes, options.apps, options.reloads, options.rounds, options.seconds = 30, "1,10,100", 3, 3, 2
     with tempfile.TemporaryDirectory(prefix="berth-bench-", dir="/tmp") as name, world(Path(name)) as edge:
         with contextlib.ExitStack() as stack:
-            port, pid = stack.enter_context(proxies.by_hand(Path(name), "throughput.test", edge.throughput()))
-            throughput(edge, port, pid, options.rounds, options.seconds)
+            places = edge.throughput()
+            bare, keeping = (
+                stack.enter_context(proxies.by_hand(Path(name), "throughput.test", places, more))
+                for more in ("", proxies.KEEPING)
+            )
+            sides = {"edge": (edge.agent.port, edge.agent.haproxies()[-1]), "bare": bare, "keeping": keeping}
+            throughput(sides, options.rounds, options.seconds)
         following(edge, [int(count) for count in options.apps.split(",")], options.changes)
         reloading(edge, options.reloads)
 
@@ -215,22 +222,21 @@ def reloads(edge: Edge) -> list[str]:
     return [line for line in edge.agent.log.read_text().splitlines() if '"reloaded"' in line]
 
 
-def throughput(edge: Edge, by_hand: int, by_hand_pid: int, rounds: int, seconds: int) -> None:
-    """Both in turns, in either order."""
-    sides = ((edge.agent.port, edge.agent.haproxies()[-1]), (by_hand, by_hand_pid))
+def throughput(sides: dict[str, tuple[int, int]], rounds: int, seconds: int) -> None:
+    """All in turns, in another order each time. `sides`: port and process of the edge, and of those it is held to."""
     for connections, fresh in ((CONNECTIONS, False), (CONNECTIONS, True), (2, False)):
-        pairs = []
+        turns = []
         for number in range(rounds):
-            order = (0, 1) if number % 2 else (1, 0)
-            done = {side: measured(*sides[side], connections, seconds, fresh=fresh) for side in order}
-            pairs.append([done[0], done[1]])
+            first = number % len(sides)
+            order = [*sides][first:] + [*sides][:first]
+            turns.append({side: measured(*sides[side], connections, seconds, fresh=fresh) for side in order})
         more = {"connections": connections, "fresh": fresh, "runs": rounds}
         if connections == CONNECTIONS:
-            both("throughput", lambda result, _cpu: result.per_second, "1/s", pairs, more)
-            both("CPU of HAProxy a request", lambda result, cpu: cpu / result.requests * 1e6, "us", pairs, more)
-        both("latency, p50", lambda result, _cpu: result.p50, "ms", pairs, more)
-        both("latency, p99", lambda result, _cpu: result.p99, "ms", pairs, more)
-        figure("failed", sum(result.failed for pair in pairs for result, _ in pair), "requests", **more)
+            compare("throughput", lambda result, _cpu: result.per_second, "1/s", turns, more)
+            compare("CPU of HAProxy a request", lambda result, cpu: cpu / result.requests * 1e6, "us", turns, more)
+        compare("latency, p50", lambda result, _cpu: result.p50, "ms", turns, more)
+        compare("latency, p99", lambda result, _cpu: result.p99, "ms", turns, more)
+        figure("failed", sum(result.failed for turn in turns for result, _ in turn.values()), "requests", **more)
 
 
 Measured = tuple[Result, float]
@@ -243,17 +249,20 @@ def measured(port: int, pid: int, connections: int, seconds: int, *, fresh: bool
     return result, cpu(pid) - before
 
 
-def both(
+def compare(
     name: str,
     value: Callable[[Result, float], float],
     unit: str,
-    pairs: list[list[Measured]],
+    turns: list[dict[str, Measured]],
     more: dict[str, object],
 ) -> None:
-    edges, bare = ([value(*pair[side]) for pair in pairs] for side in (0, 1))
-    ratio = statistics.median(one / other for one, other in zip(edges, bare, strict=True) if other)
-    medians = {"bare": round(statistics.median(bare), 3), "edge_over_bare": round(ratio, 3)}
-    figure(name, statistics.median(edges), unit, **medians, **more)
+    edges = [value(*turn["edge"]) for turn in turns]
+    others: dict[str, float] = {}
+    for side in ("bare", "keeping"):
+        found = [value(*turn[side]) for turn in turns]
+        ratio = statistics.median(one / other for one, other in zip(edges, found, strict=True) if other)
+        others |= {side: round(statistics.median(found), 3), f"edge_over_{side}": round(ratio, 3)}
+    figure(name, statistics.median(edges), unit, **others, **more)
 
 
 def cpu(pid: int) -> float:

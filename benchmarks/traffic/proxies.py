@@ -31,7 +31,7 @@ defaults
     timeout http-keep-alive 10s
     option redispatch
     option forwardfor
-frontend http
+{more}frontend http
     bind 127.0.0.1:{port}
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
@@ -40,6 +40,14 @@ backend app
     option httpchk GET /
     default-server check inter 2s
 {servers}
+"""
+# what the edge promises beyond: a request that a server has not answered gets another one, and each is written down
+KEEPING = """\
+    retry-on conn-failure empty-response
+    retries 3
+    option idle-close-on-response
+    log stdout format raw local0
+    log-format "%b %si:%sp %ST %ts %Tw %Tc %Tr %U %B"
 """
 
 
@@ -57,12 +65,12 @@ def backends(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def by_hand(folder: Path, host: str, places: Iterable[str]) -> Iterator[tuple[int, int]]:
+def by_hand(folder: Path, host: str, places: Iterable[str], more: str = "") -> Iterator[tuple[int, int]]:
     """Port and process id of a HAProxy that serves `host` from `places`, each an address and a port."""
     port = free_port()
     servers = "\n".join(f"    server s{number} {place}" for number, place in enumerate(places))
-    text = BY_HAND.format(port=port, host=host, servers=servers)
-    with haproxy(folder / "by-hand.cfg", text, port) as pid:
+    text = BY_HAND.format(port=port, host=host, servers=servers, more=more)
+    with haproxy(folder / f"by-hand-{port}.cfg", text, port) as pid:
         yield port, pid
 
 
