@@ -79,6 +79,8 @@ def check_endpoint(endpoint: Endpoint) -> None:
     for name in ("draining", "canary", "standby"):
         if type(getattr(endpoint, name)) is not bool:
             raise Refused(f"{name}: is neither true nor false")
+    if endpoint.standby and not endpoint.draining:
+        raise Refused("standby: is for one that is draining")
     if endpoint.check != "":
         _check_health_path("check", endpoint.check)
     if not _whole(endpoint.release, 0, MOST_RELEASES):

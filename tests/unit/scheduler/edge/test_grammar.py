@@ -112,6 +112,12 @@ def test_an_address_is_somebodys(address: str) -> None:
         check_endpoint(Endpoint("0-1", address, 80))
 
 
+def test_only_one_that_drains_stands_by() -> None:
+    with pytest.raises(Refused, match="standby"):
+        check_endpoint(replace(held("0-1"), standby=True))
+    check_endpoint(held("0-1", standby=True))
+
+
 def test_what_users_may_write_passes() -> None:
     check_app("team", "a")
     check_config(CONFIG)
