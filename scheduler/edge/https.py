@@ -36,9 +36,10 @@ def redirects(folder: Folder, http: str, https: str) -> str:
     """
     ours, usual = _suffix(https), _suffix(https) if http.endswith(":80") else ""
     clear = "{ var(txn.clear) -m bool }"
-    to = "http-request redirect code 308 location https://%[var(txn.host),lower]"
+    host = "req.fhdr(host),host_only,rtrim(.),lower"
+    to = f"http-request redirect code 308 location https://%[{host}]"
     return f"""\
-    http-request set-var(txn.clear) bool(true) if {{ var(txn.host),lower,map_str('{folder.https_only}') -m found }}\
+    http-request set-var(txn.clear) bool(true) if {{ {host},map_str('{folder.https_only}') -m found }}\
  {{ req.hdr(X-Forwarded-Proto) -m str http }}
     {to}{ours}%[pathq] if {clear} {{ req.fhdr(host),port_only gt 0 }}
     {to}{usual}%[pathq] if {clear}

@@ -38,11 +38,19 @@ STATE_COLUMNS = (
 )
 
 
-def base(folder: Folder, bind: str, user: str, proxies: Collection[str] = (), *, https_bind: str = "") -> str:
+def base(
+    folder: Folder,
+    bind: str,
+    user: str,
+    proxies: Collection[str] = (),
+    *,
+    https_bind: str = "",
+    extensions: bool = False,
+) -> str:
     """The edge's own part: everything but the apps. `user`: whom HAProxy becomes after binding; empty: nobody else.
 
     `proxies`: networks of those in front of the edge whose word on who asked is taken. `https_bind`: where it takes
-    encrypted requests; empty: nowhere.
+    encrypted requests; empty: nowhere. `extensions`: whether there are routes by extension.
     """
     become = f"    user {user}\n    group {user}\n" if user else ""
     tls = https.settings(folder) if https_bind else ""
@@ -88,24 +96,41 @@ defaults http from shared
 frontend http from http
     {accesslog.LOG}
     bind {bind}
-{listen}{_trust(proxies)}{answers}    http-request set-var(txn.path) path
-    http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)
-    http-request set-var(txn.extension) path,field(-1,/),field(-1,.),lower if {{ path,field(-1,/) -m sub . }}
-    http-request set-var(txn.route) var(txn.extension),concat(:,txn.host),concat(,txn.path,/),map_beg('{folder.routes}')
-    http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg('{folder.routes}')\
- unless {{ var(txn.route) -m found }}
-    http-request set-var(txn.app) var(txn.route),field(1,/)
+{listen}{_trust(proxies)}{answers}{_find_route(folder, extensions)}\
     http-request return status 404 content-type text/html string '{page("404 Not Found", "No app is served here.")}'\
- unless {{ var(txn.app) -m found }}
+ unless {{ var(txn.route) -m found }}
     http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\
- unless {{ var(txn.trusted) -m bool }} {PROTO_SAID}
+    http-request set-header X-Forwarded-Proto {"%[ssl_fc,iif(https,http)]" if https_bind else "http"}\
+{f" unless {{ var(txn.trusted) -m bool }} {PROTO_SAID}" if proxies else ""}
     http-request set-header X-Forwarded-Host %[req.fhdr(host)]
     http-request del-header Forwarded
     http-request del-header X-Forwarded-Prefix
 {redirects}    http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
-    use_backend %[var(txn.app)]
+    use_backend %[var(txn.route),field(1,/)]
 """
+
+
+def _find_route(folder: Folder, extensions: bool) -> str:
+    """Which app, and which of its routes, a request is for: what `routes` has of its host and path.
+
+    Hosts as clients write them are looked up as they are; those in capitals, with a port or a dot at the end cost a
+    second look. This is a good part of what every request costs.
+    """
+    find = f"map_beg('{folder.routes}')"
+    missing = "unless { var(txn.route) -m found }"
+    host = "http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)"
+    rules = [f"http-request set-var(txn.route) base,concat(/),{find}", f"{host} {missing}"]
+    path = f"http-request set-var(txn.path) path {missing}"
+    if extensions:
+        rules = [
+            host,
+            "http-request set-var(txn.path) path",
+            "http-request set-var(txn.extension) path,field(-1,/),field(-1,.),lower if { path,field(-1,/) -m sub . }",
+            f"http-request set-var(txn.route) var(txn.extension),concat(:,txn.host),concat(,txn.path,/),{find}",
+        ]
+        path = ""
+    rules += [path, f"http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),{find} {missing}"]
+    return "".join(f"    {rule}\n" for rule in rules if rule)
 
 
 def _trust(proxies: Collection[str]) -> str:

@@ -80,7 +80,7 @@ class Serving:
         files = {
             self._folder.app_file(each.name): render.backend(each, self._folder) for each in self.backends.values()
         }
-        base = render.base(self._folder, self._bind, program.user(), self._proxies, https_bind=self._https_bind)
+        base = self._base()
         stale = {path: text for path, text in files.items() if path.read_text() != text}
         if not self._folder.base.exists() or self._folder.base.read_text() != base:
             staged = self._folder.staged / self._folder.base.name
@@ -92,6 +92,17 @@ class Serving:
         for path, text in stale.items():
             write(path, text)
         return bool(stale)
+
+    def _base(self) -> str:
+        routes = (route for each in self.backends.values() for route in each.config.routes)
+        return render.base(
+            self._folder,
+            self._bind,
+            program.user(),
+            self._proxies,
+            https_bind=self._https_bind,
+            extensions=any(route.extensions for route in routes),
+        )
 
     def start(self, up: Up) -> None:
         """Start HAProxy on the files; servers in `up` serve at once. Raises `HaproxyRefused`, `HaproxyGone`."""
@@ -263,7 +274,8 @@ class Serving:
         self.in_doubt = False
 
     def _prepare(self, up: Up) -> None:
-        """The files beside the configuration that a new worker reads."""
+        """The files that a new worker reads beside those of the apps."""
+        write(self._folder.base, self._base())
         write(self._folder.routes, render.routes(self.backends.values()))
         write(self._folder.checks, render.checks(self.backends.values()))
         write(self._folder.canaries, render.canaries(self.backends.values()))
