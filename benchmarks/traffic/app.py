@@ -11,7 +11,7 @@ from tests.flows.api import GOING, Api
 
 PATIENCE = 180.0  # seconds that an operation may take, and that the panel may be away
 ANY = ""  # any end of an operation
-LOOK = 0.1  # seconds between two looks at an operation
+LOOK = 0.1  # seconds between two tries
 
 
 class App:
@@ -33,8 +33,7 @@ class App:
         """The operation once it has ended, in this way or `ANY`."""
         give_up = time.monotonic() + PATIENCE
         while operation["status"] in GOING and time.monotonic() < give_up:
-            time.sleep(LOOK)
-            operation = self.ask(f"/operations/{operation['id']}")
+            operation = self.ask(f"/operations/{operation['id']}?wait=30")
         assert operation["status"] == status or (status == ANY and operation["status"] not in GOING), operation
         return operation
 
