@@ -31,9 +31,10 @@ from scheduler.edge.certificates import Certificates
 from scheduler.edge.firstchecks import FirstChecks
 from scheduler.edge.folder import Folder
 from scheduler.edge.haproxy import Haproxy
+from scheduler.edge.opening import Opening
 from scheduler.edge.plan import change
 from scheduler.edge.probes import Probes
-from scheduler.edge.serving import Serving
+from scheduler.edge.serving import Serving, Up
 from scheduler.edge.sockets import HaproxyError, HaproxyGone, HaproxyRefused
 from scheduler.edge.state import Table, Wanted
 from scheduler.edge.tally import Places
@@ -97,6 +98,7 @@ class Agent:
         self._selector.register(self._hints, selectors.EVENT_READ, lambda _now: self._read_hints())
         self._pidfd: int | None = None  # the one that is registered
         self._started = self._reload_due = self._retry_due = 0.0
+        self._opening: Opening | None = None  # until HAProxy takes its first request
         self._retry_pause = RETRY_FIRST
 
     def stop(self, *_: object) -> None:
@@ -131,6 +133,9 @@ class Agent:
         self._begin()
         self._take(self._store.read(discovery.APPS))
         self._work(time.monotonic())
+        while self._opening is not None:
+            self._attend()
+            self._work(time.monotonic())
 
     def _begin(self) -> None:
         if self._certificates is not None:
@@ -140,9 +145,12 @@ class Agent:
         for backend in self._serving.backends.values():
             self._places.know(backend)
         try:
-            self._serving.begin(self._probes.up())
+            serves = self._serving.begin()
         except HaproxyGone as error:
             self._trouble(error, time.monotonic())
+            serves = self._haproxy.alive
+        if not serves:
+            self._opening = Opening(time.monotonic())
         self._watch_haproxy()
 
     def _follow(self) -> None:
@@ -163,26 +171,34 @@ class Agent:
 
     def _turn(self) -> None:
         """Wait for something to happen, and do what follows from it."""
-        for key, _ in self._selector.select(self._patience(time.monotonic())):
-            key.data(time.monotonic())
+        self._attend()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._take(self._news.get_nowait())
         now = time.monotonic()
-        self._checks.run(now)
         if now >= self._retry_due:
             try:
                 self._work(now)
                 self._retry_pause = RETRY_FIRST
             except HaproxyError as error:
+                if self._opening is not None:
+                    raise
                 self._trouble(error, now)
         self._report()
+
+    def _attend(self) -> None:
+        """Wait for something to happen, for as long as nothing is due."""
+        for key, _ in self._selector.select(self._patience(time.monotonic())):
+            key.data(time.monotonic())
+        self._checks.run(time.monotonic())
 
     def _patience(self, now: float) -> float:
         """Seconds until something is due that nothing announces."""
         due = [self._checks.due()]
         if now < self._retry_due:
             due.append(self._retry_due)
+        elif self._opening is not None:
+            due.append(self._opening.due)
         else:
             due += [self._probes.due(), self._reload_due if self._touched or self._certifying() else None]
         return max(0.0, min((at for at in due if at is not None), default=now + 1.0) - now)
@@ -206,11 +222,10 @@ class Agent:
 
     def _work(self, now: float) -> None:
         """All that is to be done with HAProxy. Raises `HaproxyError`; what is not done by then stays to be done."""
+        if self._opening is not None and not self._opened(self._opening, now):
+            return
         if self._pidfd is None:
-            self._started = now
-            self._serving.start(self._probes.up())
-            self._watch_haproxy()
-            self._looked |= self._serving.backends.keys()
+            self._start(self._probes.up(), now)
         if self._serving.in_doubt:
             self._serving.align()
             self._looked |= self._serving.backends.keys()
@@ -224,6 +239,37 @@ class Agent:
             self._probes.look([self._looked.pop()])
         self._probes.run(now)
         self._haproxy.trim_log()
+
+    def _opened(self, opening: Opening, now: float) -> bool:
+        """Whether HAProxy takes requests, which it does as soon as it may. Raises `HaproxyRefused`."""
+        if not opening.filled:
+            if not opening.may_fill(self._table, self._synced, now):
+                return False
+            self._fill()
+            opening.fill(now)
+        if self._checks.undecided and now < opening.due:
+            return False
+        passed, self._passed = self._passed, []
+        self._start({(".".join(app), endpoint.instance) for app, endpoint in passed}, now)
+        self._opening = None
+        return True
+
+    def _fill(self) -> None:
+        """Write down what etcd wants served, for a HAProxy that starts."""
+        wanted = {app: self._table.apps.get(app) for app in sorted(self._touched)}
+        self._serving.fill(wanted)
+        for backend in self._serving.backends.values():
+            self._places.know(backend)
+        for app in wanted:
+            self._done(app)
+        if self._certifying() and self._certificates is not None:
+            self._certificates.reload(lambda: None)
+
+    def _start(self, up: Up, now: float) -> None:
+        self._started = now
+        self._serving.start(up)
+        self._watch_haproxy()
+        self._looked |= self._serving.backends.keys()
 
     def _change(self, now: float) -> None:
         """Bring in what etcd wants otherwise than it is."""
@@ -310,7 +356,7 @@ class Agent:
             report = Report(self._table.revision, refused=why) if why else None
             self._answers.report((discovery.CERTIFICATES, name), report)
         busy = self._touched or self._serving.in_doubt or self._looked or self._certifying()
-        if not busy:
+        if not busy and self._opening is None:
             self._answers.applied(self._table.revision, self._table.epoch)
 
     def _end_checks(self, app: App, wanted: Wanted | None) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import heapq
+import itertools
 import re
 import selectors
 import socket
@@ -40,10 +42,41 @@ class _Check:
     timeout: float
     successes: int
     began: float
-    due: float  # when to try next, or to give this attempt up
+    due: float = 0.0  # when to try next, or to give this attempt up
+    within: _Deadlines | None = None  # where `due` stands
     passed: int = 0
     channel: socket.socket | None = None
     answer: bytearray = field(default_factory=bytearray)
+
+
+class _Deadlines:
+    """Checks by when they are due. One that has another `due` by then, or is due elsewhere, is due here no more."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, _Check]] = []
+        self._numbers = itertools.count()  # two checks that are due at once are not compared
+
+    def add(self, check: _Check, due: float) -> None:
+        check.due, check.within = due, self
+        heapq.heappush(self._heap, (due, next(self._numbers), check))
+
+    def first(self) -> float | None:
+        while self._heap and not self._holds(self._heap[0]):
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> _Check | None:
+        """The next that is due by now."""
+        first = self.first()
+        if first is None or first > now:
+            return None
+        check = heapq.heappop(self._heap)[2]
+        check.within = None
+        return check
+
+    def _holds(self, entry: tuple[float, int, _Check]) -> bool:
+        due, _, check = entry
+        return check.within is self and check.due == due
 
 
 class FirstChecks:
@@ -52,7 +85,9 @@ class FirstChecks:
     def __init__(self, selector: selectors.BaseSelector, passed: Callable[[App, Endpoint], None]) -> None:
         self._selector = selector
         self._passed = passed
-        self._checks: dict[tuple[App, str], _Check] = {}
+        self._checks: dict[App, dict[str, _Check]] = {}
+        self._undecided: set[_Check] = set()  # that have neither passed nor failed yet
+        self._waiting, self._tried = _Deadlines(), _Deadlines()  # between two attempts, and in one
         self._open = 0
 
     def begin(self, app: App, endpoint: Endpoint, config: AppConfig, host: str, now: float) -> None:
@@ -68,32 +103,38 @@ class FirstChecks:
                 "Connection: close",
             )
             request = "\r\n".join((*lines, "", "")).encode("ascii")
-        self._checks[app, endpoint.instance] = _Check(
-            app, endpoint, request, health.timeout, health.successes, began=now, due=now
-        )
+        check = _Check(app, endpoint, request, health.timeout, health.successes, began=now)
+        self._checks.setdefault(app, {})[endpoint.instance] = check
+        self._undecided.add(check)
+        self._waiting.add(check, now)
 
     def end(self, app: App, instance: str) -> None:
         """Check it no more, if it was."""
-        check = self._checks.pop((app, instance), None)
+        check = self._checks.get(app, {}).get(instance)
         if check is not None:
+            self._forget(check)
             self._hang_up(check)
 
     def instances(self, app: App) -> set[str]:
         """Those of an app that are being checked."""
-        return {instance for of, instance in self._checks if of == app}
+        return set(self._checks.get(app, ()))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether there is an endpoint of which nobody knows yet how it is."""
+        return bool(self._undecided)
 
     def due(self) -> float | None:
         """When `run` has to be called next."""
-        full = self._open >= MOST_AT_ONCE
-        return min((check.due for check in self._checks.values() if check.channel or not full), default=None)
+        due = [self._tried.first(), self._waiting.first() if self._open < MOST_AT_ONCE else None]
+        return min((at for at in due if at is not None), default=None)
 
     def run(self, now: float) -> None:
         """Begin the attempts that are due and give up those that take too long."""
-        for check in [check for check in self._checks.values() if check.due <= now]:
-            if check.channel is not None:
-                self._failed(check, now)
-            elif self._open < MOST_AT_ONCE:
-                self._attempt(check, now)
+        while (check := self._tried.take(now)) is not None:
+            self._failed(check, now)
+        while self._open < MOST_AT_ONCE and (check := self._waiting.take(now)) is not None:
+            self._attempt(check, now)
 
     def _attempt(self, check: _Check, now: float) -> None:
         check.answer.clear()
@@ -103,7 +144,7 @@ class FirstChecks:
             self._failed(check, now)
             return
         self._open += 1
-        check.due = now + check.timeout
+        self._tried.add(check, now + check.timeout)
         error = channel.connect_ex((check.endpoint.address, check.endpoint.port))
         if error not in (0, errno.EINPROGRESS):
             self._failed(check, now)
@@ -147,20 +188,29 @@ class FirstChecks:
         if check.passed < check.successes:
             self._later(check, now)
             return
-        del self._checks[check.app, check.endpoint.instance]
+        self._forget(check)
         self._passed(check.app, check.endpoint)
 
     def _failed(self, check: _Check, now: float) -> None:
         self._hang_up(check)
+        self._undecided.discard(check)
         check.passed = 0
         self._later(check, now)
 
     def _later(self, check: _Check, now: float) -> None:
         pause = next((pause for until, pause in PACE if now - check.began < until), None)
         if pause is None:
-            del self._checks[check.app, check.endpoint.instance]
+            self._forget(check)
         else:
-            check.due = now + pause
+            self._waiting.add(check, now + pause)
+
+    def _forget(self, check: _Check) -> None:
+        of_app = self._checks[check.app]
+        del of_app[check.endpoint.instance]
+        if not of_app:
+            del self._checks[check.app]
+        self._undecided.discard(check)
+        check.within = None
 
     def _hang_up(self, check: _Check, *, abort: bool = True) -> None:
         if check.channel is None:

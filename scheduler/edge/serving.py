@@ -15,7 +15,7 @@ import structlog
 from scheduler.discovery import AppConfig
 from scheduler.edge import haproxy as program
 from scheduler.edge import render
-from scheduler.edge.backend import App, Backend, server
+from scheduler.edge.backend import App, Backend, may_serve, server
 from scheduler.edge.folder import Folder, write
 from scheduler.edge.haproxy import Haproxy
 from scheduler.edge.plan import Change, change, deviation, to_be
@@ -60,20 +60,29 @@ class Serving:
                 continue
             self.backends[backend.group, backend.app] = backend
 
-    def begin(self, up: Up) -> None:
-        """Serve what was served before: adopt the HAProxy that runs, or start one. Raises `HaproxyRefused`."""
+    def begin(self) -> bool:
+        """Serve what was served before with the HAProxy that runs; False: none does. Raises `HaproxyRefused`."""
         self._folder.routes.touch()
         self._folder.checks.touch()
         self._folder.canaries.touch()
         stale = self._refresh()
         if not self._haproxy.adopt():
-            self.start(up)
-            return
+            return False
         log.info("haproxy_adopted", apps=len(self.backends))
         if stale or self._folder.reloading.exists():
             self._reload()
         else:
             self.align()
+        return True
+
+    def fill(self, wanted: Mapping[App, Wanted | None]) -> None:
+        """Bring in these apps while there is no HAProxy, and have every endpoint of all apps checked."""
+        changes = [change(app, of, self.backends.get(app)) for app, of in wanted.items()]
+        self._swap(self._checked(changes, wanted))
+        for backend in self.backends.values():
+            for held in backend.slots:
+                if held is not None and may_serve(held):
+                    self._arrive(backend, held)
 
     def _refresh(self) -> bool:
         """Write those files that this version of the agent writes differently; says whether there were any."""

@@ -17,6 +17,7 @@ from scheduler.model import Endpoint, HealthCheck, Probe, Protocol, Route
 from scheduler.routing import HttpOptions
 from tests import services
 from tests.real.edge.server import Load, Server, get
+from tests.real.scheduler.test_etcd import RealBench
 from tests.services import EdgeAgent, wait_until
 
 CHECK = HealthCheck(interval=0.2, timeout=0.5, failures=2)
@@ -121,11 +122,11 @@ class Benches:
         home.mkdir()
         etcd = Etcd(*address, prefix)
         self._stack.callback(etcd.close)
+        discovery.mark_complete(etcd)
         agent = self._stack.enter_context(services.edge(home, address, prefix, name, env))
         bench = Bench(agent, etcd, address, prefix)
         self._stack.callback(bench.close)
         wait_until(bench.edges, "the edge is present")
-        discovery.mark_complete(etcd)
         return bench
 
     def close(self) -> None:
@@ -143,6 +144,20 @@ def benches(tmp_path: Path) -> Iterator[Benches]:
 def bench(benches: Benches, etcd_address: tuple[str, int]) -> Bench:
     """One that the test may break."""
     return benches.make(etcd_address)
+
+
+@pytest.fixture
+def own_etcd(tmp_path: Path) -> Iterator[RealBench]:
+    etcd = RealBench(tmp_path)
+    yield etcd
+    etcd.etcd.close()
+    etcd.kill()
+
+
+@pytest.fixture
+def frail(benches: Benches, own_etcd: RealBench) -> Bench:
+    """A bench on an etcd that the test may kill."""
+    return benches.make(("127.0.0.1", own_etcd.ports[0]))
 
 
 @pytest.fixture(scope="session")

@@ -2,32 +2,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from scheduler import discovery
 from scheduler.model import HealthCheck
-from tests.real.edge.conftest import Bench, Benches, config, endpoint
+from tests.real.edge.conftest import Bench, config, endpoint
 from tests.real.scheduler.test_etcd import RealBench
 from tests.services import wait_until
 
 RARE = HealthCheck(interval=3600)
-
-
-@pytest.fixture
-def own_etcd(tmp_path: Path) -> Iterator[RealBench]:
-    etcd = RealBench(tmp_path)
-    yield etcd
-    etcd.etcd.close()
-    etcd.kill()
-
-
-@pytest.fixture
-def frail(benches: Benches, own_etcd: RealBench) -> Bench:
-    """A bench on an etcd that the test may kill."""
-    return benches.make(("127.0.0.1", own_etcd.ports[0]))
 
 
 def test_an_agent_that_is_killed_and_started_again_adopts_haproxy(bench: Bench) -> None:
