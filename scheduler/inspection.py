@@ -11,7 +11,9 @@ from datetime import datetime
 import structlog
 
 from scheduler import wake
-from scheduler.engine.base import Container, Engine, EngineError
+from scheduler.engine.base import Container, Engine, EngineError, EngineEvent
+from scheduler.lifecycle import State
+from scheduler.model import Process
 from scheduler.store import images, recording, sweeping
 
 MOST_INSTANCES = 500  # a node; an engine gets slow long before it says no
@@ -48,19 +50,23 @@ def check_node(node: str, engine: Engine, now: datetime) -> bool:
     return True
 
 
-def check_container(node: str, engine: Engine, container_id: str, app_id: int, generation: int) -> None:
-    """Look at one container, because an event named it. An unknown one is left to `check_node`."""
-    row = recording.present_one(app_id, generation)
+def check_container(node: str, engine: Engine, event: EngineEvent) -> None:
+    """Look at the container that an event names. One that belongs to nothing is left to `check_node`."""
+    row = recording.present_one(event.labels.app_id, event.labels.generation)
+    if event.action == "start" and row and row.state == State.ASSIGNED and row.process == Process.UNKNOWN:
+        return  # the loop's own doing, and it is about to record it
+    if event.action == "destroy" and (row is None or (row.state == State.STOPPING and row.process == Process.EXITED)):
+        return  # the same; and what belongs to nothing is not there any more
     if row is None:
         wake.check_node(node)
         return
     try:
-        container = engine.container(container_id)
+        container = engine.container(event.container)
     except EngineError as error:
         unreachable(node, str(error))
         return
     if recording.seen(row, container):
-        wake.reconcile(app_id)
+        wake.noticed(row.app_id)
 
 
 def unreachable(node: str, problem: str) -> None:

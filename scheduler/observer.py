@@ -18,9 +18,7 @@ from cloud import heartbeat
 from scheduler import completeness, discovery, inspection, wake
 from scheduler.engine.base import EngineError, EngineEvent, Events
 from scheduler.etcd import Changes, Snapshot
-from scheduler.lifecycle import State
-from scheduler.model import Process
-from scheduler.store import recording, sweeping
+from scheduler.store import sweeping
 from scheduler.world import World, the_world
 
 NODES_EVERY = 5.0  # seconds between looks for nodes that were enrolled or removed
@@ -100,11 +98,7 @@ def handle(node: str, event: EngineEvent | None, world: World) -> None:
     if event is None:
         inspection.check_node(node, engine, world.now())
     elif event.action in TELLING:
-        app_id, generation = event.labels.app_id, event.labels.generation
-        row = recording.present_one(app_id, generation)
-        if row and event.action == "start" and row.state == State.ASSIGNED and row.process == Process.UNKNOWN:
-            return  # the loop's own doing, and it is about to record it
-        inspection.check_container(node, engine, event.container, app_id, generation)
+        inspection.check_container(node, engine, event)
 
 
 def watch_edges(world: World, stop: threading.Event) -> None:
@@ -119,7 +113,7 @@ def watch_edges(world: World, stop: threading.Event) -> None:
 def _heard(news: Snapshot | Changes) -> None:
     if isinstance(news, Snapshot):
         for app_id in sweeping.unsettled():
-            wake.reconcile(app_id)
+            wake.noticed(app_id)
         return
     apps = set()
     edges = False
@@ -132,7 +126,7 @@ def _heard(news: Snapshot | Changes) -> None:
     if edges:
         apps.update(sweeping.leaving())
     for app_id in apps:
-        wake.reconcile(app_id)
+        wake.noticed(app_id)
 
 
 def _guarded(work: Callable[..., None], *args: object) -> None:

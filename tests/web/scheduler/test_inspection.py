@@ -8,11 +8,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.applications.models import Instance
 from apps.events.models import Event
 from apps.nodes.models import Node
 from apps.nodes.services import enrol
-from scheduler import inspection
+from scheduler import inspection, wake
+from scheduler.engine.base import EngineEvent, Labels
 from scheduler.engine.fake import FakeEngine
+from scheduler.lifecycle import State
+from scheduler.model import Process
 from tests.web.api import Api
 from tests.web.scheduler import build
 from tests.web.scheduler.sim import Sim
@@ -99,3 +103,73 @@ def test_a_node_that_was_not_looked_at_yet_says_so(sim: Sim, people: SimpleNames
 
 def test_each_fake_engine_is_an_engine_of_its_own() -> None:
     assert FakeEngine("a", name="n1").info().id != FakeEngine("a", name="n2").info().id
+
+
+class TestEvents:
+    """What an engine says by itself: what the loop did needs no look, what anyone else did needs one at once."""
+
+    @pytest.fixture
+    def noticed(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        apps: list[int] = []
+        monkeypatch.setattr(wake, "noticed", apps.append)
+        return apps
+
+    @pytest.fixture
+    def looked_at(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        nodes: list[str] = []
+        monkeypatch.setattr(wake, "check_node", nodes.append)
+        return nodes
+
+    @pytest.fixture
+    def instance(self, sim: Sim) -> Instance:
+        build.app(build.group())
+        sim.converge()
+        return Instance.objects.get()
+
+    def happens(self, sim: Sim, action: str, instance: Instance) -> None:
+        labels = Labels("test", "team", "web", instance.app_id, instance.slot, instance.generation, 1, "t")
+        inspection.check_container("n1", sim.engine, EngineEvent(sim.now, action, instance.container, labels))
+
+    def test_a_container_removed_behind_berths_back_is_noticed(
+        self, sim: Sim, instance: Instance, noticed: list[int]
+    ) -> None:
+        sim.engine.remove(instance.container)
+        self.happens(sim, "destroy", instance)
+        instance.refresh_from_db()
+        assert (instance.process, noticed) == ("missing", [instance.app_id])
+
+    def test_one_removed_before_it_has_ended_is_noticed(self, sim: Sim, instance: Instance, noticed: list[int]) -> None:
+        Instance.objects.update(state=State.STOPPING)
+        sim.engine.remove(instance.container)
+        self.happens(sim, "destroy", instance)
+        assert noticed == [instance.app_id]
+
+    def test_one_that_has_ended_and_that_the_loop_removes_is_no_news(
+        self, sim: Sim, instance: Instance, noticed: list[int], looked_at: list[str]
+    ) -> None:
+        Instance.objects.update(state=State.STOPPING, process=Process.EXITED)
+        sim.engine.remove(instance.container)
+        self.happens(sim, "destroy", instance)
+        Instance.objects.update(state=State.GONE, gone_at=sim.now)
+        self.happens(sim, "destroy", instance)
+        assert (noticed, looked_at) == ([], [])
+
+    def test_a_container_that_belongs_to_nothing_has_its_node_looked_at(
+        self, sim: Sim, instance: Instance, looked_at: list[str]
+    ) -> None:
+        Instance.objects.update(state=State.GONE, gone_at=sim.now)
+        self.happens(sim, "start", instance)
+        assert looked_at == ["n1"]
+
+    def test_a_start_that_the_loop_is_about_to_record_is_no_news(
+        self, sim: Sim, instance: Instance, noticed: list[int]
+    ) -> None:
+        Instance.objects.update(state=State.ASSIGNED, process=Process.UNKNOWN)
+        self.happens(sim, "start", instance)
+        instance.refresh_from_db()
+        assert (instance.process, noticed) == ("unknown", [])
+
+    def test_a_start_of_one_that_had_ended_is_noticed(self, sim: Sim, instance: Instance, noticed: list[int]) -> None:
+        Instance.objects.update(process=Process.EXITED)
+        self.happens(sim, "start", instance)
+        assert noticed == [instance.app_id]
