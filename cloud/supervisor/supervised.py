@@ -10,8 +10,9 @@ from pathlib import Path
 
 from cloud.supervisor.identity import Identity
 
-BACKOFF = (0.5, 1, 2, 5, 10, 30)  # seconds, by failures in a row
-SETTLED = 60.0  # seconds after which a run counts as good, and its end as the first failure
+# seconds, by failures in a row. For an edge the loop waits 30 s before it stops what that may still send requests to
+BACKOFF = (0.5, 1, 2, 5, 10, 15)
+SETTLED = 20.0  # seconds after which a run counts as good, and its end as the first failure
 
 Tell = Callable[[str, str], None]  # takes the name, and one line on what happened that people should know
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.supervisor import record
+from cloud.supervisor import record, supervised
 from cloud.supervisor.child import Child
 from cloud.supervisor.identity import Identity
 from cloud.supervisor.specs import ROOT, Spec
@@ -67,6 +67,15 @@ def test_the_back_off_grows_with_every_crash_in_a_row(supervisor: Supervisor, to
     assert [what for _, what in told] == [
         f"exited with code 3; starting it again in {delay} s" for delay in ("0.05", "0.1", "0.1")
     ]
+
+
+def test_crashes_before_a_good_run_are_forgotten(
+    supervisor: Supervisor, told: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "SETTLED", 0.0)
+    (child,) = started(supervisor, python("seldom", "raise SystemExit(3)"))
+    turn_until(supervisor, lambda: child.restarts == 2 and child.state is State.WAITING)
+    assert [what for _, what in told] == ["exited with code 3; starting it again in 0.05 s"] * 3
 
 
 def test_waiting_for_a_process_that_keeps_ending_fails_with_the_end_of_its_log(supervisor: Supervisor) -> None:
