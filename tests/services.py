@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -96,6 +97,14 @@ class EdgeAgent:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    def lose_power(self) -> None:
+        """End the agent and HAProxy at once."""
+        there = self.haproxies()
+        self.kill()
+        for pid in there:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.haproxies(), "HAProxy is gone")
 
     def stop(self) -> int:
         """Ask the agent to end; returns its exit code."""

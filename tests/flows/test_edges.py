@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -41,13 +40,13 @@ def env_at(agent: EdgeAgent, app: App) -> dict[str, str]:
     return dict(line.split("=", 1) for line in body.decode().splitlines() if "=" in line) if status == 200 else {}
 
 
-def die(agent: EdgeAgent) -> None:
-    """All of it at once, as when its machine loses power."""
-    there = agent.haproxies()
-    agent.kill()
-    for pid in there:
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not agent.haproxies(), "its HAProxy is gone")
+def begun(api: Api, app: App, engine: docker.APIClient) -> dict[str, Any]:
+    """The operation of an update in whose midst it is."""
+    operation: dict[str, Any] = api(
+        "PATCH", f"/groups/{GROUP}/apps/{app.name}", {"env": {"COLOUR": "green"}}, status=202
+    )
+    wait_until(lambda: len(app.containers(engine)) > 3, "the update is under way")
+    return operation
 
 
 def test_no_edge_drops_a_request_of_an_update(
@@ -73,9 +72,8 @@ def test_an_edge_that_dies_for_good_in_the_midst_of_an_update_is_not_waited_for(
     app = App(api, berth, "bereft")
     app.create(replicas=3, env={"COLOUR": "blue"})
     with load(int(berth.env["BERTH_HTTP_PORT"]), app.host) as seen:
-        operation = api("PATCH", f"/groups/{GROUP}/apps/{app.name}", {"env": {"COLOUR": "green"}}, status=202)
-        wait_until(lambda: len(app.containers(engine)) > 3, "the update is under way")
-        die(other)
+        operation = begun(api, app, engine)
+        other.lose_power()
         api.end(operation)
         assert {app.env()["COLOUR"] for _ in range(12)} == {"green"}
     assert seen.failed == {}
@@ -90,9 +88,8 @@ def test_an_edge_that_comes_back_answers_rightly_from_its_first_request_on(
     app = App(api, berth, "back")
     app.create(replicas=3, env={"COLOUR": "blue"})
     with load(int(berth.env["BERTH_HTTP_PORT"]), app.host) as seen:
-        operation = api("PATCH", f"/groups/{GROUP}/apps/{app.name}", {"env": {"COLOUR": "green"}}, status=202)
-        wait_until(lambda: len(app.containers(engine)) > 3, "the update is under way")
-        die(other)
+        operation = begun(api, app, engine)
+        other.lose_power()
         if ended:
             api.end(operation)
         other.start()

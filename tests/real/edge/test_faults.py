@@ -138,11 +138,8 @@ def test_etcd_wiped_takes_nothing_out_until_everything_is_published_anew(frail: 
 def test_an_edge_that_starts_without_etcd_serves_what_it_served(frail: Bench, own_etcd: RealBench) -> None:
     frail.publish("shop", config("shop.test"), endpoint("0-1", frail.server("one")))
     frail.up("shop", "0-1")
-    frail.agent.kill()
     own_etcd.kill()
-    for process in frail.agent.haproxies():
-        os.kill(process, signal.SIGKILL)
-    wait_until(lambda: not frail.agent.haproxies(), "HAProxy is gone")
+    frail.agent.lose_power()
     frail.agent.start()
     frail.answers("shop.test", (200, "one"))
     own_etcd.start()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -33,14 +31,6 @@ def new_edge(bench: Bench, folder: Path) -> Iterator[EdgeAgent]:
     home.mkdir()
     with services.edge(home, bench.address, bench.prefix, "second") as second:
         yield second
-
-
-def power_loss(agent: EdgeAgent) -> None:
-    there = agent.haproxies()
-    agent.kill()
-    for pid in there:
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not agent.haproxies(), "HAProxy is gone")
 
 
 @pytest.fixture
@@ -86,7 +76,7 @@ def test_an_edge_that_comes_back_serves_what_is_there_now_and_not_what_was(bench
     bench.publish("shop", config("shop.test", health=RARE), endpoint("0-1", old))
     bench.publish("gone", config("gone.test", health=RARE), endpoint("0-1", old))
     bench.up("shop", "0-1")
-    power_loss(bench.agent)
+    bench.agent.lose_power()
     bench.publish("gone", None)
     bench.publish("shop", config("shop.test", health=RARE), endpoint("0-2", bench.server("new")))
     bench.agent.start()
@@ -100,7 +90,7 @@ def test_without_etcd_an_edge_that_comes_back_serves_what_was_from_its_first_req
     frail.publish("shop", config("shop.test", health=RARE), endpoint("0-1", frail.server("one")))
     frail.up("shop", "0-1")
     own_etcd.kill()
-    power_loss(frail.agent)
+    frail.agent.lose_power()
     frail.agent.start()
     assert {get(frail.agent.port, "shop.test") for _ in range(20)} == {(200, "one")}
 
