@@ -24,6 +24,8 @@ from scheduler.edge.folder import Folder
 from scheduler.edge.sockets import HaproxyGone, HaproxyRefused, Master, Processes, Runtime
 
 PROGRAM = "haproxy"
+# Debian builds it so that each piece of memory has a mark that finds errors of HAProxy's own; that costs a request 2 %
+UNMARKED = "-dMno-tag"
 USER = "haproxy"
 READY_WITHIN = 30.0  # seconds, for a start or a reload of thousands of apps
 END_WITHIN = 5.0  # seconds
@@ -66,7 +68,7 @@ class Haproxy:
         folder.log.write_bytes(b"")
         with folder.log.open("ab") as said, contextlib.closing(Pipe(folder.traffic)) as traffic:
             self._child = subprocess.Popen(
-                [PROGRAM, "-Ws", "-f", str(folder.conf), "-S", f"{folder.master},mode,600"],
+                [PROGRAM, "-Ws", *_memory(), "-f", str(folder.conf), "-S", f"{folder.master},mode,600"],
                 stdin=traffic.end,
                 stdout=said,
                 stderr=said,
@@ -174,6 +176,12 @@ def check(files: Iterable[Path]) -> None:
         raise HaproxyRefused(f"not read within {READY_WITHIN:.0f} s") from error
     if done.returncode != 0:
         raise HaproxyRefused(alerts(done.stderr))
+
+
+def _memory() -> list[str]:
+    """How it is to keep its memory. HAProxy before 2.6 knows nothing of marks, and takes the option for another."""
+    said = subprocess.run([PROGRAM, "-dMhelp"], capture_output=True, text=True, errors="replace", check=False).stdout
+    return [UNMARKED] if "no-tag" in said else []
 
 
 def alerts(said: str) -> str:

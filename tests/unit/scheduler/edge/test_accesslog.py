@@ -14,19 +14,19 @@ PLACE = "10.0.0.1:8080"
 
 
 def test_a_line_says_where_how_long_and_how_much() -> None:
-    assert read(b"|team.shop|10.0.0.1:8080|200|--|1|2|30|82|73|-|") == Line(
+    assert read(b"<6>|team.shop|10.0.0.1:8080|200|--|1|2|30|82|73|") == Line(
         "team.shop", PLACE, Outcome.SERVED, 33, 82, 73
     )
 
 
 def test_a_line_may_stand_for_several() -> None:
-    found = read(b"|team.shop|10.0.0.1:8080|200|--|1|2|30|82|73|16|")
+    found = read(b"<5>|team.shop|10.0.0.1:8080|200|--|1|2|30|82|73|")
     assert found is not None
     assert found.count == 16
 
 
 def test_a_line_behind_a_stray_sign_is_read_all_the_same() -> None:
-    assert read(b"c|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|-|") is not None
+    assert read(b"c<6>|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|") is not None
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def test_a_line_behind_a_stray_sign_is_read_all_the_same() -> None:
     [
         b"",
         b"Proxy http stopped (cumulated conns: FE: 1, BE: 0).",
-        b"|http|-:-|404|LR|-1|-1|-1|82|73|-|",  # no app
-        b"|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|-",  # cut off
-        b"|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|-||team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|-|",
-        b"|team.shop|10.0.0.1:8080|two|--|0|0|3|82|73|-|",
-        b"|team.shop|\xff|200|--|0|0|3|82|73|-|",
+        b"<6>|http|-:-|404|LR|-1|-1|-1|82|73|",  # no app
+        b"<6>|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73",  # cut off
+        b"<6>|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|<6>|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|",
+        b"<6>|team.shop|10.0.0.1:8080|two|--|0|0|3|82|73|",
+        b"<6>|team.shop|\xff|200|--|0|0|3|82|73|",
     ],
 )
 def test_what_is_no_whole_line_of_an_apps_request_is_not_read(line: bytes) -> None:
@@ -85,7 +85,7 @@ def test_each_end_has_its_name(status: int, state: str, place: str, outcome: Out
 
 
 def test_what_no_instance_answered_has_no_latency() -> None:
-    silent, answered = read(b"|a.b|10.0.0.1:80|504|sH|0|0|-1|9|9|-|"), read(b"|a.b|-:-|429|LR|-1|-1|-1|9|9|-|")
+    silent, answered = read(b"<6>|a.b|10.0.0.1:80|504|sH|0|0|-1|9|9|"), read(b"<6>|a.b|-:-|429|LR|-1|-1|-1|9|9|")
     assert silent is not None
     assert answered is not None
     assert (silent.milliseconds, answered.milliseconds) == (-1, -1)

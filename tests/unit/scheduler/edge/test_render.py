@@ -27,8 +27,8 @@ backend team.shop from http
     option log-health-checks
     timeout check 1000ms
     default-server check inter 2000ms fastinter 250ms downinter 250ms rise 1 fall 3
-    http-response set-var(txn.stands_for) int(16) if {{ be_sess_rate ge 1000 }} {{ status lt 500 }}
-    http-response set-log-level silent if {{ var(txn.stands_for) -m found }} {{ rand(16) gt 0 }}
+    http-response set-log-level notice if {{ be_sess_rate ge 1000 }} {{ status lt 500 }}
+    http-response set-log-level silent if {{ be_sess_rate ge 1000 }} {{ status lt 500 }} {{ rand(16) gt 0 }}
     option httpchk
     http-check set-var(check.server) srv_name
     http-check send meth GET uri-lf '%[str(team.shop/),concat(,check.server),map(/edge/checks.map,/)]' ver HTTP/1.1\

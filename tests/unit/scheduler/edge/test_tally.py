@@ -11,8 +11,8 @@ from scheduler.traffic.figures import Outcome, total
 from tests.unit.scheduler.edge.build import backend, held
 
 SHOP = ("team", "shop")
-LINE = b"|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|-|"
-NOWHERE = b"|team.shop|-:-|503|SC|-1|-1|-1|82|73|-|"
+LINE = b"<6>|team.shop|10.0.0.1:8080|200|--|0|0|3|82|73|"
+NOWHERE = b"<6>|team.shop|-:-|503|SC|-1|-1|-1|82|73|"
 
 
 def known() -> Places:
@@ -38,7 +38,7 @@ def test_a_line_counts_for_the_release_at_its_place_in_steps_of_both_scales() ->
 
 def test_a_line_that_stands_for_several_counts_so_often() -> None:
     tally = Tally("edge.1", known().release)
-    tally.take({LINE[:-2] + b"16|": 2}, 1234.5)
+    tally.take({LINE.replace(b"<6>", b"<5>"): 2}, 1234.5)
     batch = tally.batch(1235.0)
     assert batch is not None
     figures = batch.added[SHOP, 7]
