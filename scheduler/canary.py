@@ -1,9 +1,10 @@
 """A release that is tried on a part of the traffic: how large a part, and whether it goes on. Pure.
 
 Each step of the policy gives it a share of the traffic, once there are instances enough for that share and every live
-edge has applied it. A step is over when its time is, or when somebody promotes the release to a later one; after the
-last there are as many instances as the app wants, and the traffic moves to them at once. All the while what the edges
-have measured since the share was applied is held against the limits: one that is broken ends it.
+edge has applied it; one that lags behind the others is waited for a while. A step is over when its time is, or when
+somebody promotes the release to a later one; after the last there are as many instances as the app wants, and the
+traffic moves to them at once. All the while what the edges have measured since the share was applied is held against
+the limits: one that is broken ends it.
 """
 
 from __future__ import annotations
@@ -62,8 +63,10 @@ def decide(app: AppState, ready: int, now: datetime) -> Decision:
         return Decision(Canary(canary.release, canary.step, weight), instances, wait=waits)
     if canary.since is None:
         behind = app.behind(canary.revision)
-        if behind:
-            return Decision(canary, instances, wait=because("canary_edges", edges=behind, weight=weight))
+        until = app.patience(canary.revision)
+        if behind and (until is None or now < until):
+            waits = because("canary_edges", edges=behind, weight=weight)
+            return Decision(canary, instances, wait=waits, until=until)
         canary = replace(canary, since=now)
     return _hold(app, policy, canary, instances, now)
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.lifecycle import State
@@ -24,6 +24,8 @@ from scheduler.routing import Route as Route
 if TYPE_CHECKING:
     from scheduler.placement.values import Constraints, Preference
     from scheduler.traffic.figures import Figures
+
+ACKNOWLEDGE = 30.0  # seconds after which an edge that is alive but applies nothing is no longer waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +429,13 @@ class AppState:
         if not self.edges:
             return "an edge to come back"
         return ", ".join(edge.name for edge in self.edges if edge.applied < revision)
+
+    def patience(self, revision: int | None) -> datetime | None:
+        """Until when those who have yet to apply `revision` are waited for; None: for good, since nobody has yet."""
+        applied = revision is not None and any(edge.applied >= revision for edge in self.edges)
+        if not applied or self.published_at is None:
+            return None
+        return self.published_at + timedelta(seconds=ACKNOWLEDGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from scheduler.lifecycle import State
 from scheduler.model import AppState, Canary, Failures, Instance, Process
 from scheduler.reasons import Amount, Reason, Unit, because
 
-ACKNOWLEDGE = 30.0  # seconds after which an edge that is alive but applies nothing is no longer waited for
 BACKOFF_MAX = 300.0
 STABLE = 600.0  # seconds of health after which earlier failures no longer count
 

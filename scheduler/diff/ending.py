@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.diff.draft import ACKNOWLEDGE, Draft, on_trial
-from scheduler.diff.plan import Outcome
+from scheduler.diff.draft import Draft, on_trial
+from scheduler.diff.plan import Outcome, Wait
 from scheduler.health import judge
 from scheduler.lifecycle import State
 from scheduler.model import Instance, OnFailure, OperationKind, OperationStatus
@@ -62,11 +62,10 @@ def _unserved(draft: Draft) -> bool:
     behind = app.behind(app.published_revision)
     if not behind:
         return False
-    since = app.published_at or draft.now
-    served = app.published_revision is not None and any(e.applied >= app.published_revision for e in app.edges)
-    if served and draft.overdue(since, ACKNOWLEDGE):
+    until = app.patience(app.published_revision)
+    if until is not None and draft.now >= until:
         return False
-    draft.later(because("awaiting_edges", edges=behind), ACKNOWLEDGE if served else None, since)
+    draft.wait.append(Wait(because("awaiting_edges", edges=behind), until))
     return True
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from scheduler.diff.draft import ACKNOWLEDGE, Draft, ended
+from scheduler.diff.draft import Draft, ended
 from scheduler.diff.plan import Move
 from scheduler.lifecycle import State
-from scheduler.model import Instance, Process
+from scheduler.model import ACKNOWLEDGE, Instance, Process
 from scheduler.reasons import because
 
 

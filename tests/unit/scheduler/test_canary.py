@@ -12,6 +12,7 @@ from scheduler.canary import decide, instances_for, limit_broken, tries_out
 from scheduler.diff import Plan, diff
 from scheduler.lifecycle import State
 from scheduler.model import (
+    ACKNOWLEDGE,
     AppState,
     Canary,
     CanaryPolicy,
@@ -86,6 +87,15 @@ class TestSteps:
         two = replace(behind, edges=(Edge("e1", 11), Edge("e2", 10)))
         assert "e2" in str(diff(two, NOW).wait[0].reason)
         assert diff(replace(behind, edges=(Edge("e1", 11),)), NOW).canary == at(0, 5, 0, revision=11)
+
+    def test_an_edge_that_lags_behind_the_others_is_waited_for_a_while(self) -> None:
+        asked = trying(new(0), canary=at(0, 5, revision=11), edges=(Edge("e1", 11), Edge("e2", 10)))
+        patient = diff(replace(asked, published_at=ago(ACKNOWLEDGE - 1)), NOW)
+        assert waits(patient) == {"canary_edges"}
+        assert patient.due == ago(-1)
+        assert diff(replace(asked, published_at=ago(ACKNOWLEDGE)), NOW).canary == at(0, 5, 0, revision=11)
+        nobody = replace(asked, published_at=ago(ACKNOWLEDGE), edges=(Edge("e1", 10), Edge("e2", 10)))
+        assert diff(nobody, NOW).canary == at(0, 5, revision=11)
 
     def test_it_goes_on_when_its_step_is_over_and_makes_more_instances_first(self) -> None:
         early = diff(trying(new(0), canary=at(0, 5, 59)), NOW)

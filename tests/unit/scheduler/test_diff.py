@@ -11,11 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.diff import Plan, diff
-from scheduler.diff.draft import ACKNOWLEDGE, STABLE, backoff, failures_after
+from scheduler.diff.draft import STABLE, backoff, failures_after
 from scheduler.diff.ending import ATTEMPTS
 from scheduler.health import Verdict, judge
 from scheduler.lifecycle import NEXT, State
-from scheduler.model import AppState, Edge, Instance, OperationKind, OperationStatus, Probe, Process, Strategy
+from scheduler.model import (
+    ACKNOWLEDGE,
+    AppState,
+    Edge,
+    Instance,
+    OperationKind,
+    OperationStatus,
+    Probe,
+    Process,
+    Strategy,
+)
 from scheduler.reasons import because
 
 from .build import NOW, ago, app, failures, instance, operation, release
