@@ -104,7 +104,8 @@ class EdgeAgent:
         self.kill()
         for pid in there:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not self.haproxies(), "HAProxy is gone")
+        # a process that is ending has no command line any more while its sockets may still be open
+        wait_until(lambda: not self.haproxies() and not listens(("127.0.0.1", self.port)), "HAProxy is gone")
 
     def stop(self) -> int:
         """Ask the agent to end; returns its exit code."""
