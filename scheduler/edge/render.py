@@ -45,18 +45,20 @@ def base(
     proxies: Collection[str] = (),
     *,
     https_bind: str = "",
+    https_only: bool = False,
     extensions: bool = False,
 ) -> str:
     """The edge's own part: everything but the apps. `user`: whom HAProxy becomes after binding; empty: nobody else.
 
     `proxies`: networks of those in front of the edge whose word on who asked is taken. `https_bind`: where it takes
-    encrypted requests; empty: nowhere. `extensions`: whether there are routes by extension.
+    encrypted requests; empty: nowhere. `https_only`: whether there are hosts that are served encrypted alone;
+    `extensions`: whether there are routes by extension. Where there are none, no request pays for looking.
     """
     become = f"    user {user}\n    group {user}\n" if user else ""
     tls = https.settings(folder) if https_bind else ""
     listen = https.listen(folder, https_bind) if https_bind else ""
     answers = https.answers(folder) if https_bind else ""
-    redirects = https.redirects(folder, bind, https_bind) if https_bind else ""
+    redirects = https.redirects(folder, bind, https_bind) if https_bind and https_only else ""
     return f"""\
 {WRITTEN}
 global
@@ -118,19 +120,17 @@ def _find_route(folder: Folder, extensions: bool) -> str:
     """
     find = f"map_beg('{folder.routes}')"
     missing = "unless { var(txn.route) -m found }"
-    host = "http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)"
-    rules = [f"http-request set-var(txn.route) base,concat(/),{find}", f"{host} {missing}"]
-    path = f"http-request set-var(txn.path) path {missing}"
+    place = "http-request set-var-fmt(txn.place) %[req.fhdr(host),host_only,rtrim(.)]%[path]/"
     if extensions:
         rules = [
-            host,
-            "http-request set-var(txn.path) path",
+            place,
             "http-request set-var(txn.extension) path,field(-1,/),field(-1,.),lower if { path,field(-1,/) -m sub . }",
-            f"http-request set-var(txn.route) var(txn.extension),concat(:,txn.host),concat(,txn.path,/),{find}",
+            f"http-request set-var(txn.route) var(txn.extension),concat(:,txn.place),{find}",
         ]
-        path = ""
-    rules += [path, f"http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),{find} {missing}"]
-    return "".join(f"    {rule}\n" for rule in rules if rule)
+    else:
+        rules = [f"http-request set-var(txn.route) base,concat(/),{find}", f"{place} {missing}"]
+    rules.append(f"http-request set-var(txn.route) var(txn.place),{find} {missing}")
+    return "".join(f"    {rule}\n" for rule in rules)
 
 
 def _trust(proxies: Collection[str]) -> str:
@@ -161,8 +161,6 @@ def _head(wanted: Backend, folder: Folder) -> str:
         f"default-server check inter {_ms(health.interval)} fastinter {_ms(min(health.interval, QUICK))}"
         f" downinter {_ms(min(health.interval, QUICK))} rise {health.successes} fall {health.failures}",
     ]
-    if config.protocol is Protocol.HTTP:
-        lines += accesslog.sampling()
     if config.protocol is Protocol.HTTP and health.path is not None:
         path = f"%[str({wanted.name}/),concat(,check.server),map({checks},/)]"
         lines += [
@@ -172,7 +170,10 @@ def _head(wanted: Backend, folder: Folder) -> str:
             f" hdr Host '{check_host(wanted)}' hdr User-Agent {USER_AGENT}",
             "http-check expect status 200-299",
         ]
-    return "\n    ".join((*lines, *rules.lines(wanted, folder.canaries))) + "\n"
+    lines += rules.lines(wanted, folder.canaries)
+    if config.protocol is Protocol.HTTP:
+        lines += accesslog.sampling()
+    return "\n    ".join(lines) + "\n"
 
 
 def check_host(wanted: Backend) -> str:

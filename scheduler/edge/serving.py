@@ -110,6 +110,7 @@ class Serving:
             program.user(),
             self._proxies,
             https_bind=self._https_bind,
+            https_only=self._folder.https_only.exists() and self._folder.https_only.stat().st_size > 0,
             extensions=any(route.extensions for route in routes),
         )
 

@@ -88,6 +88,8 @@ def test_without_a_port_for_https_nothing_of_it_is_in_the_configuration() -> Non
     encrypted = render.base(FOLDER, "*:8080", "", https_bind="*:8443")
     assert "    bind *:8443 ssl crt '/var/lib/berth/edge/certificates/default.pem' crt-list" in encrypted
     assert " alpn h2,http/1.1\n" in encrypted
+    assert "redirect" not in encrypted
+    assert "redirect code 308" in render.base(FOLDER, "*:8080", "", https_bind="*:8443", https_only=True)
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,16 @@ backend team.shop from http
     option log-health-checks
     timeout check 1000ms
     default-server check inter 2000ms fastinter 250ms downinter 250ms rise 1 fall 3
-    http-response set-log-level notice if {{ be_sess_rate ge 1000 }} {{ status lt 500 }}
-    http-response set-log-level silent if {{ be_sess_rate ge 1000 }} {{ status lt 500 }} {{ rand(16) gt 0 }}
     option httpchk
     http-check set-var(check.server) srv_name
     http-check send meth GET uri-lf '%[str(team.shop/),concat(,check.server),map(/edge/checks.map,/)]' ver HTTP/1.1\
  hdr Host 'shop.test' hdr User-Agent Berth
     http-check expect status 200-299
     timeout server 60000ms
+    http-response allow unless {{ be_sess_rate ge 1000 }}
+    http-response allow if {{ status ge 500 }}
+    http-response set-log-level silent
+    http-response set-log-level notice if {{ rand(16) eq 0 }}
     server s1 10.0.0.1:8080 # 0-1
     server s2 127.0.0.1:1 disabled
     server s3 10.0.0.2:8080 # 1-3 draining
