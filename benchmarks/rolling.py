@@ -1,7 +1,7 @@
 """Requests that changes of an app cost: rolling deploys, scaling, rollbacks, faults in their midst, bad releases.
 
     ./berth bench rolling [--deploys 100] [--scales 100] [--rollbacks 50] [--surge 1] [--requests 1000000]
-                          [--bad 5] [--updates 3] [--parts plain,faults,never,crash,flap,update]
+                          [--bad 5] [--updates 3] [--parts plain,faults,edges,never,crash,flap,update]
                           [--quick]
 
 It starts a Berth of its own and removes it afterwards. An app of four instances, each of which ends at once when it is
@@ -12,6 +12,8 @@ asked again, and whatever is not a whole 200 counts.
 plain   so many deploys (another environment), scale-ups and scale-downs (4 and 6), and rollbacks; and on with the load
         until so many requests were made
 faults  the same, and in the midst of each change one of: edge agent killed, HAProxy reloaded, worker, web, etcd killed
+edges   the same with a second edge, which loses its power (agent and HAProxy at once) in the midst of one change and
+        comes back in the midst of the next; the first edge is the one under load
 never   deploys that never get healthy, until they are rolled back
 crash   deploys whose instances are healthy at first and die under load for good, until they are rolled back; what an
         instance of that release answered, or held a websocket of, is `own` and not `failed`. The app says that a new
@@ -27,23 +29,28 @@ client: they have to outlive the moment at which their instance began to drain b
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 import docker
 
 from benchmarks.traffic import image, updates
 from benchmarks.traffic.app import ANY, App
-from benchmarks.traffic.faults import Faults
+from benchmarks.traffic.faults import Faults, OtherEdge, Processes
 from benchmarks.traffic.load import KINDS, Failure, Load, load
 from scheduler.engine.images import push
 from tests.dockerd import engine
 from tests.flows.api import Api
+from tests.flows.edges import edge_beside
 from tests.flows.installation import Berth, installation
+from tests.services import EdgeAgent
 
 GROUP, HOST = "bench", "rolling.bench.localhost"
 REPLICAS, MORE = 4, 6
@@ -99,10 +106,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scales", type=int, default=100, help="up and down again, each")
     parser.add_argument("--rollbacks", type=int, default=50)
     parser.add_argument("--surge", type=int, default=1, help="instances that a deploy may make beyond those wanted")
-    parser.add_argument("--requests", type=int, default=1_000_000, help="at least, of plain and of faults")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="at least, of plain, faults and edges")
     parser.add_argument("--bad", type=int, default=5, help="deploys of each kind that is rolled back")
     parser.add_argument("--updates", type=int, default=3, help="of 24 instances")
-    parser.add_argument("--parts", default="plain,faults,never,crash,flap,update")
+    parser.add_argument("--parts", default="plain,faults,edges,never,crash,flap,update")
     parser.add_argument("--quick", action="store_true", help="a few of each, in some minutes")
     options = parser.parse_args()
     options.parts = options.parts.split(",")
@@ -120,12 +127,16 @@ def under_load(api: Api, berth: Berth, tag: str, options: argparse.Namespace) ->
     port = int(berth.env["BERTH_HTTP_PORT"])
     if "plain" in options.parts:
         with load(port, HOST, [CLIENTS] * PROCESSES) as seen:
-            changes(app, seen, options, None)
+            changes("plain", app, seen, options, None)
         report("plain", seen, app)
     if "faults" in options.parts:
         with load(port, HOST, [CLIENTS] * PROCESSES) as seen:
-            changes(app, seen, options, Faults(berth, api, aside.path))
+            changes("faults", app, seen, options, Processes(berth, api, aside.path))
         report("faults", seen, app)
+    if "edges" in options.parts:
+        with second_edge(berth) as other, load(port, HOST, [CLIENTS] * PROCESSES) as seen:
+            changes("edges", app, seen, options, OtherEdge(other))
+        report("edges", seen, app)
     if BAD.keys() & set(options.parts):
         app.end(app.begin("PATCH", "", {"update": {"min_ready": PROVING}}))
     for part, env in BAD.items():
@@ -136,9 +147,18 @@ def under_load(api: Api, berth: Berth, tag: str, options: argparse.Namespace) ->
     figure("reloads of HAProxy", (berth.home / "logs" / "edge.log").read_text().count('"reloaded"'), "")
 
 
-def changes(app: App, seen: Load, options: argparse.Namespace, faults: Faults | None) -> None:
+@contextlib.contextmanager
+def second_edge(berth: Berth) -> Iterator[EdgeAgent]:
+    """An edge beside Berth's own, as it would be on another machine."""
+    with (
+        tempfile.TemporaryDirectory(prefix="berth-bench-", dir="/tmp") as name,
+        edge_beside(berth, Path(name)) as other,
+    ):
+        yield other
+
+
+def changes(part: str, app: App, seen: Load, options: argparse.Namespace, faults: Faults | None) -> None:
     """All the changes, one after the other, each with a fault in its midst if there are to be any."""
-    part = "faults" if faults else "plain"
     coming = iter(faults) if faults else None
     wait_for(lambda: seen.requests > WARM)
     took: dict[str, list[float]] = {}

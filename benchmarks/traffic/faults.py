@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from cloud.supervisor.identity import Identity
 from tests.flows.api import Api
 from tests.flows.installation import Berth, until_ready
+from tests.services import EdgeAgent
 
 Fault = Callable[[], None]
 
 
-class Faults:
+class Faults(ABC):
     """One after the other, over and over: each a name and what makes it happen."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[tuple[str, Fault]]: ...
+
+    @abstractmethod
+    def mended(self) -> None:
+        """Wait until what mends itself has done so."""
+
+
+class Processes(Faults):
+    """Those of Berth are killed, and HAProxy is reloaded."""
 
     def __init__(self, berth: Berth, api: Api, aside: str) -> None:
         """`aside`: the path of an app that takes no part, whose routes are changed."""
@@ -32,7 +45,6 @@ class Faults:
         )
 
     def mended(self) -> None:
-        """Wait until every process is back."""
         until_ready(self._berth)
 
     def _kill(self, name: str) -> None:
@@ -43,3 +55,18 @@ class Faults:
 
     def _reload(self) -> None:
         self._api("PATCH", self._aside, {"routes": next(self._routes)})
+
+
+class OtherEdge(Faults):
+    """A second edge, not the one under load, is gone with its HAProxy, and in the next change back."""
+
+    def __init__(self, other: EdgeAgent) -> None:
+        self._other = other
+
+    def __iter__(self) -> Iterator[tuple[str, Fault]]:
+        return itertools.cycle(
+            [("other edge lost its power", self._other.lose_power), ("other edge came back", self._other.start)]
+        )
+
+    def mended(self) -> None:
+        """Nothing mends itself here."""

@@ -10,9 +10,9 @@ from typing import Any
 import docker
 import pytest
 
-from tests import services
 from tests.flows.api import Api
 from tests.flows.app import GROUP, App
+from tests.flows.edges import edge_beside
 from tests.flows.installation import Berth, get
 from tests.flows.load import load
 from tests.flows.test_strategies import at, canary
@@ -24,13 +24,7 @@ FIRST_ANSWERS = 200  # of an edge that has just begun to take requests
 
 @pytest.fixture
 def other(berth: Berth, tmp_path: Path) -> Iterator[EdgeAgent]:
-    """The second edge, as it would be on another machine: it knows etcd, Redis and the keys of certificates."""
-    etcd = ("127.0.0.1", int(berth.env["BERTH_ETCD_PORT"]))
-    env = {
-        "BERTH_EDGE_KEYS": berth.secret("edge-keys"),
-        "BERTH_REDIS_URL": f"unix://{berth.home / 'run' / 'redis.sock'}",
-    }
-    with services.edge(tmp_path, etcd, name="other", env=env) as agent:
+    with edge_beside(berth, tmp_path) as agent:
         yield agent
 
 
