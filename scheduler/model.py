@@ -157,6 +157,19 @@ class CanaryPolicy:
         return any(limit is not None for limit in limits)
 
 
+class StopSignal(enum.StrEnum):
+    """What processes take as an order to end; the first is what an image means that does not say."""
+
+    TERM = "SIGTERM"
+    INT = "SIGINT"
+    QUIT = "SIGQUIT"
+    HUP = "SIGHUP"
+    USR1 = "SIGUSR1"
+    USR2 = "SIGUSR2"
+    WINCH = "SIGWINCH"
+    KILL = "SIGKILL"
+
+
 @dataclass(frozen=True, slots=True)
 class UpdatePolicy:
     strategy: Strategy = Strategy.ROLLING
@@ -165,6 +178,7 @@ class UpdatePolicy:
     on_failure: OnFailure = OnFailure.ROLLBACK
     deadline: float = 300.0
     drain: float = 10.0  # how long sessions of a withdrawn instance may last before it is stopped anyway
+    stop_signal: StopSignal | None = None  # None: the image's own
     stop_timeout: float = 10.0  # between the stop signal and the kill
     keep: float = 60.0  # blue-green, canary: how long the old instances stay ready to take the traffic back
     min_ready: float = 0.0  # how long a new instance has to be healthy before an old one goes because of it
@@ -214,6 +228,7 @@ class Spec:
             self.health.command,
             [asdict(mount) for mount in self.mounts],
             env_fingerprint,
+            *filter(None, [self.update.stop_signal]),  # releases of before it could be said keep their containers
         )
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -21,7 +21,7 @@ from apps.applications.placement_fields import AffinitiesField, LimitsField, Pre
 from apps.applications.spec import parse
 from apps.applications.spec_forms import Row, SpecPart, kept_and_new, refuse_row, sent
 from apps.errors import FieldError
-from scheduler.model import Distinct, OnFailure, Protocol, Strategy
+from scheduler.model import Distinct, OnFailure, Protocol, StopSignal, Strategy
 
 # The form's field for each path of the spec.
 FIELDS: Mapping[str, str] = {
@@ -57,6 +57,7 @@ FIELDS: Mapping[str, str] = {
     "update.on_failure": "on_failure",
     "update.deadline": "deadline",
     "update.drain": "drain",
+    "update.stop_signal": "stop_signal",
     "update.stop_timeout": "stop_timeout",
     "update.keep": "keep",
     "update.min_ready": "min_ready",
@@ -140,6 +141,12 @@ class SpecForm(SpecPart):
     )
     deadline = SpecField(_("Deadline"), _("For the whole update"))
     drain = SpecField(_("Drain"), _("For open sessions to end"))
+    stop_signal = forms.TypedChoiceField(
+        required=False,
+        empty_value=None,
+        label=_("Stop signal"),
+        choices=[("", _("the image's own")), *((signal.value, signal.value) for signal in StopSignal)],
+    )
     stop_timeout = SpecField(_("Stop timeout"), _("From the stop signal to the kill"))
     keep = SpecField(_("Stand-by"), _("Blue-green, canary: of the old instances after the switch"))
     min_ready = SpecField(_("Proving time"), _("New instances are healthy for so long before old ones go"))

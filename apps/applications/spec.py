@@ -39,6 +39,7 @@ from scheduler.model import (
     Protocol,
     Resources,
     Spec,
+    StopSignal,
     Strategy,
     UpdatePolicy,
 )
@@ -128,6 +129,7 @@ def as_spec(spec: Mapping[str, Any], digest: str) -> Spec:
             on_failure=OnFailure(update["on_failure"]),
             deadline=parse_duration(update["deadline"]),
             drain=parse_duration(update["drain"]),
+            stop_signal=StopSignal(update["stop_signal"]) if update.get("stop_signal") else None,
             stop_timeout=parse_duration(update["stop_timeout"]),
             keep=parse_duration(update.get("keep", _UPDATE.keep)),
             min_ready=parse_duration(update.get("min_ready", _UPDATE.min_ready)),
@@ -205,6 +207,7 @@ def _update(fields: Fields, protocol: str) -> dict[str, Any]:
         "on_failure": fields.take("on_failure", choice(OnFailure), _UPDATE.on_failure.value),
         "deadline": fields.take("deadline", _duration(1, 86400), show_duration(_UPDATE.deadline)),
         "drain": fields.take("drain", _duration(0, 3600), show_duration(_UPDATE.drain)),
+        "stop_signal": fields.take("stop_signal", choice(StopSignal), None),
         "stop_timeout": fields.take("stop_timeout", _duration(0, 3600), show_duration(_UPDATE.stop_timeout)),
         "keep": fields.take("keep", _duration(0, 86400), show_duration(_UPDATE.keep)),
         "min_ready": fields.take("min_ready", _duration(0, 3600), show_duration(_UPDATE.min_ready)),

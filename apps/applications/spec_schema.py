@@ -8,7 +8,7 @@ from apps.applications import canary_spec, http_spec
 from apps.applications.placement_spec import HIGHEST, MOST_EXPRESSIONS, MOST_LABELS, MOST_NODES
 from apps.applications.spec import MOST_REPLICAS, MOST_ROUTES
 from apps.fields import NAME_PATTERN
-from scheduler.model import Distinct, OnFailure, Protocol, Strategy
+from scheduler.model import Distinct, OnFailure, Protocol, StopSignal, Strategy
 
 _DURATION: dict[str, Any] = {
     "oneOf": [
@@ -231,6 +231,12 @@ SPEC: dict[str, Any] = _object(
         on_failure={"type": "string", "enum": [f.value for f in OnFailure], "default": "rollback"},
         deadline=_DURATION,
         drain=_DURATION,
+        stop_signal={
+            "type": "string",
+            "enum": [s.value for s in StopSignal],
+            "nullable": True,
+            "description": "What tells an instance to end; null: its image's own",
+        },
         stop_timeout=_DURATION,
         keep=_DURATION
         | {"description": "Blue-green, canary: how long the old instances stand by after the traffic moved"},

@@ -145,6 +145,7 @@ class ContainerSpec:
     health_timeout: float = 1.0
     health_failures: int = 3
     health_grace: float = 30.0
+    stop_signal: str = ""  # empty: the image's own
     stop_timeout: float = 10.0
 
     @property

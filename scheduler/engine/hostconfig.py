@@ -40,6 +40,8 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
     }
     if spec.command:
         body["Cmd"] = list(spec.command)
+    if spec.stop_signal:
+        body["StopSignal"] = spec.stop_signal
     if spec.health_command:
         body["Healthcheck"] = {
             "Test": ["CMD", *spec.health_command],

@@ -289,6 +289,7 @@ def _container_spec(app: AppState, row: tables.Instance, spec: Spec) -> Containe
         health_timeout=spec.health.timeout,
         health_failures=spec.health.failures,
         health_grace=spec.health.grace,
+        stop_signal=spec.update.stop_signal or "",
         stop_timeout=spec.update.stop_timeout,
     )
 

@@ -92,6 +92,7 @@ def test_an_app_shows_its_spec_in_full_and_masks_its_environment(api: Api, web: 
             "on_failure": "rollback",
             "deadline": "5m",
             "drain": "10s",
+            "stop_signal": None,
             "stop_timeout": "10s",
             "keep": "1m",
             "min_ready": "0s",

@@ -21,6 +21,7 @@ from scheduler.model import (
     Resources,
     Route,
     Spec,
+    StopSignal,
     Strategy,
     UpdatePolicy,
 )
@@ -54,6 +55,7 @@ FULL = {
     "priority": "business",
     "update": {
         "max_surge": 2, "max_unavailable": 1, "on_failure": "hold", "deadline": "10m", "drain": 5, "stop_timeout": "3s",
+        "stop_signal": "SIGINT",
     },
 }  # fmt: skip
 
@@ -115,7 +117,7 @@ def test_a_full_spec_is_read_field_by_field() -> None:
         ),
         preferences=(Preference(Constraints(affinities=(Affinity(Bond.WITH, "cache", "zone"),)), weight=5),),
         priority="business",
-        update=UpdatePolicy(Strategy.ROLLING, 2, 1, OnFailure.HOLD, 600.0, 5.0, 3.0),
+        update=UpdatePolicy(Strategy.ROLLING, 2, 1, OnFailure.HOLD, 600.0, 5.0, StopSignal.INT, 3.0),
     )
 
 
@@ -134,6 +136,14 @@ def test_what_is_asked_of_nodes_needs_no_other_container() -> None:
     spec = with_port(parse(FULL).spec, None)
     free = with_port(parse({**FULL, "placement": {}}).spec, None)
     assert as_spec(spec, DIGEST).template("") == as_spec(free, DIGEST).template("")
+
+
+def test_a_container_is_made_for_its_stop_signal() -> None:
+    spec = with_port(parse(LEAST).spec, 8080)
+    old = {name: value for name, value in spec["update"].items() if name != "stop_signal"}
+    other = with_port(parse({**LEAST, "update": {"stop_signal": "SIGQUIT"}}).spec, 8080)
+    made_of = [as_spec(each, DIGEST).template("") for each in (spec, {**spec, "update": old}, other)]
+    assert made_of[0] == made_of[1] != made_of[2]
 
 
 def test_the_port_is_the_specs_own_then_the_images_then_the_usual_one() -> None:

@@ -80,17 +80,21 @@ def test_a_program_that_does_not_exist_ends_with_127_and_says_so(
     assert "/no/such/program" in list(subject.engine.logs(made))[-1].text
 
 
-def test_the_image_says_which_signal_ends_it(subject: DockerSubject, network: NetworkSpec) -> None:
-    script = "#!/bin/sh\ntrap 'exit 9' USR1\ntrap '' TERM\necho ready\nwhile :; do sleep 0.05; done\n"
+@pytest.mark.parametrize(("own", "code"), [("", 9), ("SIGQUIT", 7)])
+def test_the_image_says_which_signal_ends_it_unless_the_app_does(
+    subject: DockerSubject, network: NetworkSpec, own: str, code: int
+) -> None:
+    traps = "trap 'exit 9' USR1\ntrap 'exit 7' QUIT\ntrap '' TERM"
+    script = f"#!/bin/sh\n{traps}\necho ready\nwhile :; do sleep 0.05; done\n"
     image = build_image("berth-test/usr1:1", {"/bin/it": script}, ["/bin/it"], instructions=["STOPSIGNAL SIGUSR1"],
                         url=subject.url)  # fmt: skip
-    made = launched(subject, digest=image)
+    made = launched(subject, digest=image, stop_signal=own)
     wait_until(lambda: [line.text for line in subject.engine.logs(made)] == ["ready"], "its traps are set")
     subject.engine.terminate(made)
     wait_until(lambda: process_of(subject, made) is Process.EXITED, "it has ended")
     container = subject.engine.container(made)
     assert container is not None
-    assert (container.exit_code, container.restarts) == (9, 0)
+    assert (container.exit_code, container.restarts) == (code, 0)
 
 
 def test_the_health_command_is_run_and_its_verdict_seen(subject: DockerSubject, network: NetworkSpec) -> None:

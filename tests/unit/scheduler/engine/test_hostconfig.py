@@ -58,12 +58,14 @@ def test_command_environment_and_health_command_are_kept_literally() -> None:
         env={"B": "$(id) `id`", "A": "x=y\n"},
         health_command=("wget", "-q", "http://127.0.0.1/"),
         health_interval=0.5,
+        stop_signal="SIGQUIT",
         stop_timeout=2.5,
     )
     assert container_body(spec) == {
         **PLAIN_BODY,
         "Cmd": ["sh", "-c", "echo $(id); exit"],
         "Env": ["A=x=y\n", "B=$(id) `id`"],
+        "StopSignal": "SIGQUIT",
         "StopTimeout": 3,
         "Healthcheck": {
             "Test": ["CMD", "wget", "-q", "http://127.0.0.1/"],
@@ -117,6 +119,7 @@ specs = st.builds(
     health_timeout=durations,
     health_failures=st.integers(1, 100),
     health_grace=durations,
+    stop_signal=text,
     stop_timeout=durations,
 )
 
@@ -125,7 +128,7 @@ specs = st.builds(
 def test_whatever_an_app_asks_for_nothing_beyond_the_allowlist_is_set(spec: ContainerSpec) -> None:
     body = container_body(spec)
     host = body["HostConfig"]
-    assert body.keys() <= PLAIN_BODY.keys() | {"Cmd", "Healthcheck"}
+    assert body.keys() <= PLAIN_BODY.keys() | {"Cmd", "Healthcheck", "StopSignal"}
     assert host.keys() == PLAIN_BODY["HostConfig"].keys()
     chosen = {"NetworkMode", "NanoCpus", "Memory", "MemorySwap", "Mounts"}
     for fixed in host.keys() - chosen:
