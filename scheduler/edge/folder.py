@@ -131,6 +131,10 @@ class Folder:
     def app_file(self, name: str) -> Path:
         return self.conf / f"{name}.cfg"
 
+    def staged_file(self, name: str) -> Path:
+        """What is to become an app's file."""
+        return self.staged / f"{name}.cfg"
+
     def prepare(self) -> None:
         """Make it. Raises `FolderError` when HAProxy could not work with its path."""
         path = str(self.root)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 
 import structlog
 
@@ -18,9 +17,9 @@ from scheduler.edge import render
 from scheduler.edge.backend import App, Backend, may_serve, server
 from scheduler.edge.folder import Folder, write
 from scheduler.edge.haproxy import Haproxy
-from scheduler.edge.plan import Change, change, deviation, to_be
-from scheduler.edge.ports import free
+from scheduler.edge.plan import Change, change, deviation
 from scheduler.edge.sockets import HaproxyGone, HaproxyRefused, Standing, standings
+from scheduler.edge.staging import Staging
 from scheduler.edge.state import Wanted
 from scheduler.model import Endpoint
 
@@ -47,6 +46,7 @@ class Serving:
         self.in_doubt = False  # HAProxy may not have what the files say
         self._folder, self._haproxy, self._bind, self._arrived = folder, haproxy, bind, arrived
         self._https_bind, self._proxies = https_bind, proxies
+        self._staging = Staging(folder, bind)
 
     def load(self) -> None:
         """Read back what was served before; a file that nobody can read is dropped, etcd has what was in it."""
@@ -78,7 +78,7 @@ class Serving:
     def fill(self, wanted: Mapping[App, Wanted | None]) -> None:
         """Bring in these apps while there is no HAProxy, and have every endpoint of all apps checked."""
         changes = [change(app, of, self.backends.get(app)) for app, of in wanted.items()]
-        self._swap(self._checked(changes, wanted))
+        self._swap(self._staging.checked(changes, wanted, self.backends, self.refused))
         for backend in self.backends.values():
             for held in backend.slots:
                 if held is not None and may_serve(held):
@@ -120,10 +120,7 @@ class Serving:
         try:
             self._haproxy.start()
         except HaproxyRefused as error:
-            bad = self._culprits({app: self._folder.app_file(each.name) for app, each in self.backends.items()})
-            for app, each in self.backends.items():
-                if (port := each.config.tcp_port) and not free(port, self._bind.rpartition(":")[0]):
-                    bad[app] = f"port {port} is taken on this machine"
+            bad = self._staging.unusable(self.backends)
             if not bad:
                 raise
             log.error("apps_refused", error=str(error), apps=["/".join(app) for app in bad])
@@ -151,7 +148,7 @@ class Serving:
         them.
         """
         changes = [change(app, of, self.backends.get(app)) for app, of in wanted.items()]
-        changes = self._checked(changes, wanted)
+        changes = self._staging.checked(changes, wanted, self.backends, self.refused)
         slow = [each for each in changes if each.needs_reload]
         for each in changes:
             if not each.needs_reload:
@@ -203,64 +200,6 @@ class Serving:
             at = f"{backend.name}/{server(backend.slots.index(endpoint))}"
             self._tell([f"set server {at} health up"])
 
-    def _checked(self, changes: Iterable[Change], wanted: Mapping[App, Wanted | None]) -> list[Change]:
-        """The changes with those that HAProxy refuses replaced: the config before with the endpoints of now."""
-        changes = list(changes)
-        bad = self._culprits(self._stage(changes)) | self._without_port(changes)
-        checked = []
-        for each in changes:
-            self.refused.pop(each.app, None)
-            if each.app in bad:
-                self.refused[each.app] = bad[each.app]
-                log.error("app_refused", app="/".join(each.app), error=bad[each.app])
-                of = wanted[each.app]
-                if of is None or each.before is None:
-                    continue
-                each = Change(each.app, each.before, to_be(each.app, of, each.before.config, each.before))
-                self._stage([each])
-            checked.append(each)
-        return checked
-
-    def _without_port(self, changes: Iterable[Change]) -> dict[App, str]:
-        """Those apps that cannot have their port: HAProxy as a whole would not start with one of them."""
-        refused = {}
-        owners = {each.config.tcp_port: app for app, each in self.backends.items()}
-        for each in changes:
-            port = each.after.config.tcp_port if each.after is not None else 0
-            if not port or owners.get(port) == each.app:
-                continue
-            if port in owners:
-                refused[each.app] = f"port {port} is {'/'.join(owners[port])}'s"
-            elif not free(port, self._bind.rpartition(":")[0]):
-                refused[each.app] = f"port {port} is taken on this machine"
-            else:
-                owners[port] = each.app
-        return refused
-
-    def _stage(self, changes: Iterable[Change]) -> dict[App, Path]:
-        staged = {}
-        for each in changes:
-            if each.after is not None and each.needs_reload:
-                staged[each.app] = self._folder.staged / f"{each.after.name}.cfg"
-                write(staged[each.app], render.backend(each.after, self._folder))
-        return staged
-
-    def _culprits(self, files: Mapping[App, Path]) -> dict[App, str]:
-        """Those apps whose own files HAProxy refuses, and why: halved until they are found."""
-        if not files:
-            return {}
-        try:
-            program.check([self._folder.base, *files.values()])
-        except HaproxyRefused as error:
-            if len(files) == 1:
-                return {app: str(error) for app in files}
-            apps = list(files)
-            half = len(apps) // 2
-            return self._culprits({app: files[app] for app in apps[:half]}) | self._culprits(
-                {app: files[app] for app in apps[half:]}
-            )
-        return {}
-
     def _swap(self, changes: Iterable[Change]) -> None:
         """Put staged files, or for want of one what is rendered, in place of those that there are."""
         self._folder.reloading.touch()
@@ -270,7 +209,7 @@ class Serving:
                     self._folder.app_file(each.before.name).unlink(missing_ok=True)
                 self.backends.pop(each.app, None)
                 continue
-            staged = self._folder.staged / f"{each.after.name}.cfg"
+            staged = self._folder.staged_file(each.after.name)
             if not staged.exists():
                 write(staged, render.backend(each.after, self._folder))
             staged.replace(self._folder.app_file(each.after.name))
