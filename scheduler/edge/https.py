@@ -8,6 +8,7 @@ from scheduler.edge.folder import Folder
 from scheduler.tls import Certificate
 
 WELL_KNOWN = "/.well-known/acme-challenge/"
+PORT = "BERTH_PORT_"  # of environment variables that name ports, with their colon
 
 
 def settings(folder: Folder) -> str:
@@ -44,6 +45,22 @@ def redirects(folder: Folder, http: str, https: str) -> str:
     {to}{ours}%[pathq] if {clear} {{ req.fhdr(host),port_only gt 0 }}
     {to}{usual}%[pathq] if {clear}
 """
+
+
+def ports(http: str, https: str) -> str:
+    """For the section `global`: by which port a redirect of a route reaches each scheme here, for `rules.redirect`.
+
+    Two of each: for a client that named a port, and for one that came by the usual one. An edge that takes no encrypted
+    requests knows nothing of the port that somebody else takes them at.
+    """
+    ports = {
+        "HTTP_OURS": "" if http.endswith(":80") else f":{http.rpartition(':')[2]}",
+        "HTTP_USUAL": "" if http.endswith(":80") or not https.endswith(":443") else f":{http.rpartition(':')[2]}",
+        "HTTPS_OURS": _suffix(https) if https else "",
+        "HTTPS_USUAL": _suffix(https) if https and http.endswith(":80") else "",
+    }
+    said = (f"setenv {PORT}{name} {port}" if port else f"unsetenv {PORT}{name}" for name, port in ports.items())
+    return "".join(f"    {line}\n" for line in said)
 
 
 def _suffix(bind: str) -> str:

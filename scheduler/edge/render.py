@@ -69,7 +69,7 @@ global
     mworker-max-reloads {MOST_LIVES}
     setenv BERTH_EDGE_ADDRESS {bind.rpartition(":")[0]}
     fd-hard-limit 100000
-{tls}{become}
+{https.ports(bind, https_bind)}{tls}{become}
 defaults shared
     load-server-state-from-file global
     option redispatch
@@ -170,7 +170,7 @@ def _head(wanted: Backend, folder: Folder) -> str:
             f" hdr Host '{check_host(wanted)}' hdr User-Agent {USER_AGENT}",
             "http-check expect status 200-299",
         ]
-    lines += rules.lines(wanted, folder.canaries)
+    lines += rules.lines(wanted, folder)
     if config.protocol is Protocol.HTTP:
         lines += accesslog.sampling()
     return "\n    ".join(lines) + "\n"

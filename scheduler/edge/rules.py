@@ -12,11 +12,14 @@ from pathlib import Path
 from scheduler.discovery import AppConfig
 from scheduler.edge import accesslog
 from scheduler.edge.backend import NONE, TRIED, Backend
+from scheduler.edge.folder import Folder
+from scheduler.edge.https import PORT
 from scheduler.model import Protocol
-from scheduler.routing import Headers, Route, Split
+from scheduler.routing import Headers, Redirect, Route, Split
 
 WORDS_A_LINE = 32  # HAProxy takes at most 64 words
 COOKIE, CANARY_COOKIE = "berth-instance", "berth-canary"
+BODY_BEGINS = "10s"  # within which the first of a body has to come
 TRIES = 3  # servers of the canary that a request is offered to, before others get it
 
 
@@ -38,11 +41,8 @@ def before(wanted: Backend) -> str:
     return text
 
 
-def lines(wanted: Backend, canaries: Path | None = None) -> Iterator[str]:
-    """Lines of the backend, in the order in which they count: who is let in comes before what is done for them.
-
-    `canaries`: the map of canaries.
-    """
+def lines(wanted: Backend, folder: Folder) -> Iterator[str]:
+    """Lines of the backend, in the order in which they count: who is let in comes before what is done for them."""
     config, http = wanted.config, wanted.config.http
     if config.protocol is not Protocol.HTTP:
         return
@@ -53,8 +53,8 @@ def lines(wanted: Backend, canaries: Path | None = None) -> Iterator[str]:
     if http.sticky:
         yield f"cookie {COOKIE} insert indirect nocache httponly dynamic attr SameSite=Lax"
         yield f"dynamic-cookie-key {config.cookie_key or wanted.name}"
-    if config.canary is not None and canaries is not None:
-        yield from _split(wanted.name, config.canary, http.sticky, canaries)
+    if config.canary is not None:
+        yield from _split(wanted.name, config.canary, http.sticky, folder.canaries)
     if http.allow:
         yield networks("allowed", http.allow).strip()
         yield f"http-request return {_answer(403, 'Forbidden', 'Not from where you are.')} unless allowed"
@@ -74,9 +74,13 @@ def lines(wanted: Backend, canaries: Path | None = None) -> Iterator[str]:
         too_large = _answer(413, "Content Too Large", "That is too much at once.")
         yield f"http-request return {too_large} if {{ req.body_size gt {http.max_body} }}"
         # a body that does not say how long it is could only be cut off half way through
-        no_length = _answer(411, "Length Required", "Say how long it is.")
-        yield f"http-request return {no_length} if {{ req.hdr(transfer-encoding) -m found }}"
-    yield from _routes(wanted.name, config)
+        no_length = f"http-request return {_answer(411, 'Length Required', 'Say how long it is.')}"
+        yield f"{no_length} if {{ req.hdr(transfer-encoding) -m found }}"
+        # over HTTP/2 nothing in a request's head tells whether a body comes: that is seen when it does, or ends
+        unsaid = "!{ req.hdr(content-length) -m found }"
+        yield f"http-request wait-for-body time {BODY_BEGINS} at-least 1 if {unsaid}"
+        yield f"{no_length} if {unsaid} {{ req.body_len gt 0 }}"
+    yield from _routes(wanted.name, config, folder)
     yield from _headers("request", http.request)
     yield from _headers("response", http.response)
 
@@ -125,23 +129,13 @@ def _split(name: str, split: Split, sticky: bool, canaries: Path) -> Iterator[st
         yield f"http-response add-header Set-Cookie '{cookie}' if {first}"
 
 
-def _routes(name: str, config: AppConfig) -> Iterator[str]:
+def _routes(name: str, config: AppConfig, folder: Folder) -> Iterator[str]:
     for number, route in enumerate(config.routes):
         if route.plain:
             continue
         this = f"{{ var(txn.route) -m str {route_value(name, number, route)} }}"
-        if (to := route.redirect) is not None:
-            scheme = to.scheme or "%[req.hdr(X-Forwarded-Proto)]"
-            host = to.host or "%[req.hdr(host)]"
-            query = "%[query]"
-            code = 308 if to.permanent else 307
-            unless = f" !{{ req.hdr(X-Forwarded-Proto) -m str {to.scheme} }}" if to.only_scheme else ""
-            if not to.path:
-                yield f"http-request redirect code {code} location '{scheme}://{host}%[pathq]' if {this}{unless}"
-            else:
-                at = f"http-request redirect code {code} location '{scheme}://{host}{_format(to.path)}"
-                yield f"{at}?{query}' if {this} {{ query -m found }}"
-                yield f"{at}' if {this}"
+        if route.redirect is not None:
+            yield from _redirect(route.redirect, this, folder)
         if route.rewrite:
             prefix, target = route.path.rstrip("/"), route.rewrite.rstrip("/")
             yield f"http-request set-header X-Forwarded-Prefix '{_format(prefix or '/')}' if {this}"
@@ -152,6 +146,45 @@ def _routes(name: str, config: AppConfig) -> Iterator[str]:
                 yield f"http-request set-var(txn.rest) path,bytes({len(prefix)}) if {this}"
                 yield f"http-request set-path '%[var(txn.rest)]' if {this} {{ var(txn.rest) -m beg / }}"
                 yield f"http-request set-path / if {this} !{{ var(txn.rest) -m beg / }}"
+
+
+def _redirect(to: Redirect, this: str, folder: Folder) -> Iterator[str]:
+    """What is not named stays as it was asked for. `this`: the condition that a request is for the route."""
+    scheme = to.scheme or "%[req.hdr(X-Forwarded-Proto)]"
+    unless = f" !{{ req.hdr(X-Forwarded-Proto) -m str {to.scheme} }}" if to.only_scheme else ""
+    if to.host:
+        path = _format(to.path) if to.path else "%[path]"
+        yield f"http-request set-var-fmt(txn.target) '{to.host}{path}/' if {this}"
+    begin = f"http-request redirect code {308 if to.permanent else 307} location '{scheme}://"
+    for host, condition in _places(to, folder):
+        when = f"if {this}{unless}{condition}"
+        if not to.path:
+            yield f"{begin}{host}%[pathq]' {when}"
+        else:
+            yield f"{begin}{host}{_format(to.path)}?%[query]' {when} {{ query -m found }}"
+            yield f"{begin}{host}{_format(to.path)}' {when}"
+
+
+def _places(to: Redirect, folder: Folder) -> Iterator[tuple[str, str]]:
+    """Where a redirect leads, host and port, each with when; the first that is so counts.
+
+    A client that named a port talks to ours, and goes on to ours: that of the scheme that it is sent to. One that named
+    none came by the usual port, and finds the other scheme at its usual one too, unless only one of ours is moved
+    (`https.ports`). A host that is not served here has its own ports.
+    """
+    named = " { req.fhdr(host),port_only gt 0 }"
+    if not to.scheme and not to.host:
+        yield "%[req.hdr(host)]", ""
+        return
+    host = to.host or "%[req.fhdr(host),host_only,rtrim(.)]"
+    here = f" {{ var(txn.target),map_beg('{folder.routes}') -m found }}" if to.host else ""
+    if not to.scheme:
+        yield f"{host}:%[req.fhdr(host),port_only]", f"{named}{here}"
+    else:
+        yield f"{host}%[env({PORT}{to.scheme.upper()}_OURS)]", f"{named}{here}"
+        yield f"{host}%[env({PORT}{to.scheme.upper()}_USUAL)]", here
+    if to.host:
+        yield host, ""
 
 
 def _headers(kind: str, headers: Headers) -> Iterator[str]:

@@ -18,6 +18,7 @@ from apps.applications.passwords import hashed
 from cloud import embedded
 from scheduler.model import Endpoint, HealthCheck, Protocol, Route
 from scheduler.routing import Headers, Redirect
+from tests.real.edge import http2
 from tests.real.edge.conftest import Bench, config, endpoint
 from tests.real.edge.server import Answer, Server
 from tests.services import wait_until
@@ -80,6 +81,31 @@ def test_a_redirect_changes_what_it_names_and_keeps_the_rest(
     answer = Answer(shared.agent.port, path)
     assert (answer.status, answer.headers["Location"]) == (code, location)
     assert Answer(shared.agent.port, "/older").status == 200
+
+
+@pytest.mark.parametrize(
+    ("to", "location"),
+    [
+        (Redirect("https"), "https://shop.test:{https}/old/a?b"),
+        (Redirect("https", path="/new"), "https://shop.test:{https}/new?b"),
+        (Redirect("http", path="/new"), "http://shop.test:{http}/new?b"),
+        (Redirect(path="/new"), "http://shop.test:{http}/new?b"),
+        (Redirect(host="www.shop.test"), "http://www.shop.test:{http}/old/a?b"),
+        (Redirect("https", "www.shop.test"), "https://www.shop.test:{https}/old/a?b"),
+        (Redirect("https", "www.shop.test", "/a,b"), "https://www.shop.test:{https}/a,b?b"),
+        (Redirect(host="docs.shop.test", path="/docs/a"), "http://docs.shop.test:{http}/docs/a?b"),
+        (Redirect("https", "elsewhere.test"), "https://elsewhere.test/old/a?b"),
+        (Redirect(host="elsewhere.test"), "http://elsewhere.test/old/a?b"),
+    ],
+)
+def test_a_redirect_of_who_named_a_port_leads_to_the_port_that_it_is_served_at_here(
+    shared: Bench, server: Server, to: Redirect, location: str
+) -> None:
+    also = Route("www.shop.test"), Route("docs.shop.test", "/docs")
+    serve(shared, server, Route(HOST), *also, Route(HOST, "/old", redirect=to))
+    ports = {"http": shared.agent.port, "https": shared.agent.https_port}
+    answer = Answer(shared.agent.port, "/old/a?b", {"Host": f"shop.test:{shared.agent.port}"})
+    assert answer.headers["Location"] == location.format(**ports)
 
 
 def test_a_redirect_of_the_scheme_sends_nobody_who_has_it(shared: Bench, server: Server) -> None:
@@ -158,6 +184,24 @@ def test_a_body_is_as_large_as_it_may_be(shared: Bench, server: Server) -> None:
         Answer(shared.agent.port, headers={"Transfer-Encoding": "chunked"}, body=b"1\r\nx\r\n0\r\n\r\n").status == 411
     )
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "body", "status"),
+    [
+        ("POST", {}, b"x" * 10, 411),
+        ("GET", {}, b"x" * 10, 411),
+        ("POST", {"content-length": "10"}, b"x" * 10, 200),
+        ("POST", {"content-length": "101"}, b"x" * 101, 413),
+        ("POST", {}, None, 200),
+        ("GET", {}, None, 200),
+    ],
+)
+def test_a_body_is_limited_over_http2_as_well(
+    shared: Bench, server: Server, method: str, headers: dict[str, str], body: bytes | None, status: int
+) -> None:
+    serve(shared, server, max_body=100)
+    assert http2.status(shared.agent.https_port, method, headers, body) == status
 
 
 def test_only_networks_that_are_listed_are_let_in(shared: Bench, server: Server) -> None:
