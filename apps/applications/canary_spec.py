@@ -26,6 +26,8 @@ _DEFAULT = CanaryPolicy()
 def read(fields: Fields) -> dict[str, Any]:
     """The canonical form. What is wrong is noted in the fields."""
     given = fields.has("steps")
+    if fields.empty("steps"):
+        fields.wrong("steps", "empty", _("A canary has one step at least. Null brings the usual ones back."))
     steps = [_step(step) for step in fields.each("steps", MOST_STEPS)]
     weights = [step["weight"] for step in steps]
     if any(after <= before for before, after in pairwise(weights)):

@@ -6,6 +6,7 @@ and all else is refused. A check raises `Wrong`.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 import idna
@@ -25,6 +26,8 @@ _IMAGE = re.compile(
     re.ASCII,
 )
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# as a host's last label: browsers take the host for an address, and write it as one before they ask
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _ENCODED = "%[0-9A-Fa-f]{2}"
 _ROUTE_PATH = re.compile(rf"(?:/(?:[A-Za-z0-9._~@:+,-]|{_ENCODED})+)*", re.ASCII)
 _HEALTH_PATH = re.compile(rf"/(?:[A-Za-z0-9._~@:+,/?&=-]|{_ENCODED})*", re.ASCII)
@@ -63,9 +66,20 @@ def dns_name(value: object) -> str:
         except idna.IDNAError:
             raise wrong from None
     name = name.lower()
-    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in name.split(".")):
+    labels = name.split(".")
+    if len(name) > 253 or not all(map(_HOST_LABEL.fullmatch, labels)):
+        raise wrong
+    if _NUMBER.fullmatch(labels[-1]) and not _is_address(name):
         raise wrong
     return name
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def route_path(value: object) -> str:

@@ -57,6 +57,10 @@ class Fields:
         """Whether the field is given and not null, and not taken yet."""
         return self._left.get(name) is not None
 
+    def empty(self, name: str) -> bool:
+        """Whether the field is given as a list of nothing, and not taken yet."""
+        return self._left.get(name) == []
+
     def names(self) -> list[str]:
         """The fields that nobody took yet."""
         return list(self._left)

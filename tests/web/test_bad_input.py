@@ -99,7 +99,8 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
         (route(host), "routes[0].host", "invalid_host")
         for host in (
             "we b.test", "web\n.test", "web.test\n", "*.web.test", "web..test", ".web.test", "web.test:80", "-web.test",
-            "web_1.test", "web.test..", "w" * 64 + ".test", "a." * 127 + "test", "web.test/x", "", "[::1]", "ⓦ..test",
+            "web_1.test", "10.96.0.999", "1.2.3", "0x7f.1", "web.0x7f", "web.test..",
+            "w" * 64 + ".test", "a." * 127 + "test", "web.test/x", "", "[::1]", "ⓦ..test",
             "web.test;", "web\r\nHost: x",
         )
     ),

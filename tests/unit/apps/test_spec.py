@@ -165,6 +165,12 @@ def test_null_means_the_default_everywhere_else() -> None:
     assert parse({**LEAST, **inner}) == parse(LEAST)
 
 
+def test_a_canary_without_a_step_is_refused() -> None:
+    with pytest.raises(Invalid) as refused:
+        parse({**LEAST, "update": {"canary": {"steps": []}}})
+    assert [(error.field, error.code) for error in refused.value.errors] == [("update.canary.steps", "empty")]
+
+
 # nothing is as it is by default; what an app cannot have together is in the second one
 NO_DEFAULT: list[dict[str, Any]] = [
     {
