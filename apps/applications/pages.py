@@ -22,7 +22,8 @@ from apps.groups.models import Role
 from apps.groups.permissions import allows, role_in
 from apps.operations.pages import cancellable, steps_of
 from apps.panel.page import Context, LivePage
-from scheduler.model import OperationStatus
+from scheduler.lifecycle import State
+from scheduler.model import OperationStatus, Strategy
 
 RECENT = 8  # events
 FAILED = 3  # instances that failed lately
@@ -74,6 +75,7 @@ class AppPage(AppLivePage):
         app: App = context["app"]
         operation = app.operations.select_related("created_by").first()
         tried = canary.progress(app)
+        instances = list(_present(app))
         if operation and operation.ended and operation.status not in TELLING:
             operation = None
         return {
@@ -84,7 +86,8 @@ class AppPage(AppLivePage):
             "canary": tried,
             "measured": canary.measured(app) if tried else [],
             "may_promote": bool(context["may_change"] and operation and tried and not operation.ended),
-            "instances": list(_present(app)),
+            "instances": instances,
+            "apart": _apart(app, instances),
             "failed": list(_failed(app)),
             "traffic": traffic(app),
             "events": events.recent(app.events.all(), RECENT),
@@ -93,6 +96,16 @@ class AppPage(AppLivePage):
 
 def _present(app: App) -> QuerySet[Instance]:
     return app.instances.filter(gone_at=None).select_related("node", "release").order_by("slot", "generation")
+
+
+def _apart(app: App, instances: list[Instance]) -> set[int]:
+    """The keys of those instances that do not share the traffic: they are tried, or stand by."""
+    spec = app.release.spec if app.release else {}
+    here = [instance for instance in instances if not State(instance.state).going]
+    others = [instance for instance in here if instance.template != app.active]
+    if len(others) == len(here) or not Strategy(spec["update"].get("strategy", Strategy.ROLLING)).switches:
+        return set()
+    return {instance.pk for instance in others}
 
 
 def _failed(app: App) -> QuerySet[Instance]:

@@ -15,7 +15,7 @@ from django.utils.html import escape
 from apps.accounts.models import User
 from apps.applications import passwords, secrets
 from apps.applications.forms import FIELDS, SpecForm, defaults
-from apps.applications.models import App, Instance
+from apps.applications.models import App, Instance, Release
 from apps.operations.models import Operation
 from scheduler import queries
 from scheduler.engine.base import ResolvedImage
@@ -330,6 +330,7 @@ def test_a_canary_shows_how_far_it_is_and_is_promoted_or_aborted(maya: Client, b
     assert "has 5 % of the traffic" in text
     assert "Step 1 of 2" in text
     assert "On to 25 %" in text
+    assert f'href="{page}#canary">Promote or abort' in maya.get(reverse("operation", args=[operation.pk])).text
     maya.post(reverse("promote-canary", args=[operation.pk]), {"step": "2"})
     assert App.objects.get(pk=berth.api.pk).promoted_step == 1
     maya.post(reverse("promote-canary", args=[operation.pk]))
@@ -339,6 +340,29 @@ def test_a_canary_shows_how_far_it_is_and_is_promoted_or_aborted(maya: Client, b
     operation.refresh_from_db()
     assert operation.status == OperationStatus.ROLLED_BACK
     assert "has 5 %" not in maya.get(page).text
+
+
+def test_instances_that_do_not_share_the_traffic_say_so(maya: Client, berth: Seed) -> None:
+    app = berth.web
+    old, *others = app.instances.filter(gone_at=None).exclude(state="draining")
+    App.objects.filter(pk=app.pk).update(active=old.template)
+    app.instances.filter(pk=others[0].pk).update(template="another")
+    app.release.spec["update"]["strategy"] = "blue_green"
+    Release.objects.filter(pk=app.release.pk).update(spec=app.release.spec)
+    page = maya.get(reverse("app", args=[app.group.name, app.name])).text
+    assert page.count("stands by: no traffic") == 1
+    app.release.spec["update"]["strategy"] = "rolling"
+    Release.objects.filter(pk=app.release.pk).update(spec=app.release.spec)
+    assert "stands by" not in maya.get(reverse("app", args=[app.group.name, app.name])).text
+
+
+def test_an_app_in_maintenance_says_so_on_each_of_its_pages(maya: Client, berth: Seed) -> None:
+    app = berth.web
+    pages = [reverse(name, args=[app.group.name, app.name]) for name in ("app", "releases", "app-routes")]
+    assert not any("In maintenance" in maya.get(page).text for page in pages)
+    app.release.spec["http"]["maintenance"] = True
+    Release.objects.filter(pk=app.release.pk).update(spec=app.release.spec)
+    assert all("In maintenance" in maya.get(page).text for page in pages)
 
 
 def test_a_canary_is_asked_for_in_the_form_in_few_words(maya: Client, berth: Seed) -> None:

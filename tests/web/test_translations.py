@@ -148,7 +148,7 @@ def test_what_a_node_has_to_fetch_is_said_in_chinese() -> None:
 
 # What stays as it is in any language: names, units, terms, and what users wrote.
 KEPT = re.compile(
-    r"(?:unix|tcp)://[\w./:]*|Berth|English|CPU|GiB|MiB|TCP|HTTP|API|GET|Docker|KiB|CI|UTC|SSH|DNS|HTTPS|ACME|PEM|SHA"
+    r"(?:unix|tcp)://[\w./:]*|\bSIG[A-Z]+\d?\b|Berth|English|CPU|GiB|MiB|TCP|HTTP|API|GET|Docker|KiB|CI|UTC|SSH|DNS|HTTPS|ACME|PEM|SHA"
     r"|X-Source: edge|Strict-Transport-Security: max-age=\d+"
     r"|[\w.-]+@example\.com|[\w./:-]*example\.(?:com|test)[\w./:-]*|\b(?:L7STS|L7OK|L4TOUT)[/\w ]*"
 )
