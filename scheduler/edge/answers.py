@@ -102,15 +102,20 @@ class Answers:
                 return
 
     def _say(self) -> None:
-        """Reports before `applied`: who sees that a revision is applied finds what was seen at it."""
+        """Reports before `applied`: who sees that a revision is applied finds what was seen at it.
+
+        Both are taken at one moment. A revision that is applied while the reports are on their way has reports of its
+        own, of sessions that are not over among them: it is said with those.
+        """
         if time.monotonic() >= self._compare_at:
             self._compare()
-        self._say_reports()
-        self._say_applied()
-
-    def _say_reports(self) -> None:
         with self._news:
             pending, self._pending = self._pending, {}
+            applied = self._applied
+        self._say_reports(pending)
+        self._say_applied(applied)
+
+    def _say_reports(self, pending: dict[str, str | None]) -> None:
         if not pending:
             return
         puts = {key: text for key, text in pending.items() if text is not None}
@@ -121,9 +126,7 @@ class Answers:
                 self._pending = pending | self._pending
             raise
 
-    def _say_applied(self) -> None:
-        with self._news:
-            applied = self._applied
+    def _say_applied(self, applied: str) -> None:
         try:
             if self._lease and time.monotonic() >= self._renew_at:
                 self._store.keep_alive(self._lease)
