@@ -145,7 +145,7 @@ class SpecForm(SpecPart):
         required=False,
         empty_value=None,
         label=_("Stop signal"),
-        choices=[("", _("the image's own")), *((signal.value, signal.value) for signal in StopSignal)],
+        choices=[("", _("image's own")), *((signal.value, signal.value) for signal in StopSignal)],
     )
     stop_timeout = SpecField(_("Stop timeout"), _("From the stop signal to the kill"))
     keep = SpecField(_("Stand-by"), _("Blue-green, canary: of the old instances after the switch"))
