@@ -56,6 +56,7 @@ def _redirect(fields: Fields) -> dict[str, Any] | None:
     inner = fields.inner_or_none("redirect")
     if inner is None:
         return None
+    leads = any(map(inner.has, ("scheme", "host", "path")))  # wherever: one that is wrong says so itself
     checked = {
         "scheme": inner.take("scheme", one_of("http", "https"), None),
         "host": inner.take("host", grammar.dns_name, None),
@@ -63,7 +64,7 @@ def _redirect(fields: Fields) -> dict[str, Any] | None:
         "permanent": inner.take("permanent", boolean, False),
     }
     inner.end()
-    if not (checked["scheme"] or checked["host"] or checked["path"]):
+    if not leads:
         fields.wrong("redirect", "no_target", _("A redirect names another scheme, host or path."))
     return checked
 

@@ -131,6 +131,12 @@ def test_a_wrong_option_is_refused_by_its_field(http: dict[str, Any], field: str
     assert refused(http=http) == {(f"http.{field}", code)}
 
 
+def test_a_redirect_that_leads_somewhere_wrong_is_told_only_that() -> None:
+    assert refused(routes=[{"host": "a.test", "redirect": {"host": "a b"}}]) == {
+        ("routes[0].redirect.host", "invalid_host")
+    }
+
+
 def test_each_protocol_has_its_own_options() -> None:
     assert ("http", "not_http") in refused(protocol="tcp", http={"rate": 5})
     assert ("expose", "not_tcp") in refused(expose=True)
