@@ -179,11 +179,12 @@ def test_a_client_that_asks_too_often_is_told_to_wait(shared: Bench, server: Ser
 def test_a_body_is_as_large_as_it_may_be(shared: Bench, server: Server) -> None:
     serve(shared, server, max_body=100)
     assert Answer(shared.agent.port, body=b"x" * 100).status == 200
+    assert Answer(shared.agent.port).status == 200, "one without a body is not waited for"
     assert Answer(shared.agent.port, body=b"x" * 101).status == 413
     assert (
         Answer(shared.agent.port, headers={"Transfer-Encoding": "chunked"}, body=b"1\r\nx\r\n0\r\n\r\n").status == 411
     )
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(

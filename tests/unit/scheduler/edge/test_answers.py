@@ -76,19 +76,21 @@ def test_reports_are_there_when_their_revision_is_applied(etcd: FakeEtcd, said: 
     assert discovery.applied_key("edge") in then.values
 
 
-def test_what_is_applied_while_reports_are_on_their_way_waits_for_its_own(etcd: FakeEtcd, said: Answers) -> None:
+def test_what_is_applied_while_reports_are_on_their_way_waits_for_its_own(
+    etcd: FakeEtcd, said: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else an instance that drains would seem to have no sessions left at the revision at which it began to."""
     draining = Report(8, {"0-1": Probe("edge", True, datetime(2030, 1, 1, tzinfo=UTC), "L7OK/200", sessions=1)})
     write, waiting = etcd.write, [draining]
 
-    def slow(puts: Mapping[str, str], *more: Any, **options: Any) -> int:
+    def written(puts: Mapping[str, str], *more: Any, **options: Any) -> int:
         revision = write(puts, *more, **options)
         if KEY in puts and waiting:
             said.report(SHOP, waiting.pop())
             said.applied(8, "e1")
         return revision
 
-    etcd.write = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(etcd, "write", written)
     said.applied(6, "e1")
     _present(etcd, Edge("edge", 6))
     with etcd.watch("edges/", etcd.read("").revision + 1) as watch:
