@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -127,6 +127,13 @@ class Strategy(enum.StrEnum):
     def switches(self) -> bool:
         """Whether the traffic moves from all old instances to all new ones at once."""
         return self in (Strategy.BLUE_GREEN, Strategy.CANARY)
+
+    def apart(self, template: str, active: str, staying: Collection[str]) -> bool:
+        """Whether instances of a template do not share all of the traffic, because those of the `active` one have it.
+
+        `staying`: the templates of all instances that are not on their way out.
+        """
+        return self.switches and template != active and active in staying
 
 
 @dataclass(frozen=True, slots=True)

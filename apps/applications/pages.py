@@ -100,12 +100,12 @@ def _present(app: App) -> QuerySet[Instance]:
 
 def _apart(app: App, instances: list[Instance]) -> set[int]:
     """The keys of those instances that do not share the traffic: they are tried, or stand by."""
-    spec = app.release.spec if app.release else {}
-    here = [instance for instance in instances if not State(instance.state).going]
-    others = [instance for instance in here if instance.template != app.active]
-    if len(others) == len(here) or not Strategy(spec["update"].get("strategy", Strategy.ROLLING)).switches:
+    if app.release is None:
         return set()
-    return {instance.pk for instance in others}
+    strategy = Strategy(app.release.spec["update"].get("strategy", Strategy.ROLLING))
+    staying = [instance for instance in instances if not State(instance.state).going]
+    templates = {instance.template for instance in staying}
+    return {each.pk for each in staying if strategy.apart(each.template, app.active, templates)}
 
 
 def _failed(app: App) -> QuerySet[Instance]:

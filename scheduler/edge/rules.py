@@ -156,7 +156,7 @@ def _redirect(to: Redirect, this: str, folder: Folder) -> Iterator[str]:
         path = _format(to.path) if to.path else "%[path]"
         yield f"http-request set-var-fmt(txn.target) '{to.host}{path}/' if {this}"
     begin = f"http-request redirect code {308 if to.permanent else 307} location '{scheme}://"
-    for host, condition in _places(to, folder):
+    for host, condition in _destinations(to, folder):
         when = f"if {this}{unless}{condition}"
         if not to.path:
             yield f"{begin}{host}%[pathq]' {when}"
@@ -165,7 +165,7 @@ def _redirect(to: Redirect, this: str, folder: Folder) -> Iterator[str]:
             yield f"{begin}{host}{_format(to.path)}' {when}"
 
 
-def _places(to: Redirect, folder: Folder) -> Iterator[tuple[str, str]]:
+def _destinations(to: Redirect, folder: Folder) -> Iterator[tuple[str, str]]:
     """Where a redirect leads, host and port, each with when; the first that is so counts.
 
     A client that named a port talks to ours, and goes on to ours: that of the scheme that it is sent to. One that named

@@ -310,8 +310,9 @@ def published(app_id: int) -> tuple[AppConfig | None, list[Endpoint], list[int]]
         return None, [], []
     spec = as_spec(app.release.spec, app.release.digest)
     tried = _tried(app, rows)
-    standby = {row.id for row in rows if _stands_by(app, spec, row, rows)} - tried
     strategy = spec.update.strategy
+    staying = {row.template for row in rows if not State(row.state).going}
+    standby = {row.id for row in rows if strategy.apart(row.template, app.active, staying)} - tried
     surge = spec.replicas if strategy is Strategy.CANARY else spec.update.max_surge
     config = AppConfig(
         protocol=spec.protocol,
@@ -358,13 +359,6 @@ def _split(spec: Spec, weight: int) -> Split | None:
     """How the edges divide the traffic; None where an app's releases are never tried."""
     policy = spec.update.canary
     return Split(weight, policy.header, policy.cookie) if spec.update.strategy is Strategy.CANARY else None
-
-
-def _stands_by(app: tables.App, spec: Spec, row: tables.Instance, rows: Collection[tables.Instance]) -> bool:
-    """Whether an instance is checked by the edges and gets no traffic, because another template has it."""
-    if not spec.update.strategy.switches or row.template == app.active:
-        return False
-    return any(other.template == app.active and not State(other.state).going for other in rows)
 
 
 def container_of(instance_id: int) -> tuple[str, str] | None:
