@@ -29,13 +29,9 @@ def answers(folder: Folder) -> str:
 """
 
 
-def redirects(folder: Folder, http: str, https: str) -> str:
-    """For the frontend, once it is known by which scheme the client has come.
-
-    A client that named a port talks to ours, and is sent to our other one. One that named none came by port 80, be it
-    ours or that of whatever stands before us, and finds HTTPS at its usual port as well unless only ours is moved.
-    """
-    ours, usual = _suffix(https), _suffix(https) if http.endswith(":80") else ""
+def redirects(folder: Folder) -> str:
+    """For the frontend, once it is known by which scheme the client has come: to HTTPS, at its port (`ports`)."""
+    ours, usual = (f"%[env({PORT}HTTPS_{name})]" for name in ("OURS", "USUAL"))
     clear = "{ var(txn.clear) -m bool }"
     host = "req.fhdr(host),host_only,rtrim(.),lower"
     to = f"http-request redirect code 308 location https://%[{host}]"
@@ -48,24 +44,26 @@ def redirects(folder: Folder, http: str, https: str) -> str:
 
 
 def ports(http: str, https: str) -> str:
-    """For the section `global`: by which port a redirect of a route reaches each scheme here, for `rules.redirect`.
+    """For the section `global`: the ports that redirects lead to, by scheme. Empty is the scheme's usual one.
 
-    Two of each: for a client that named a port, and for one that came by the usual one. An edge that takes no encrypted
-    requests knows nothing of the port that somebody else takes them at.
+    A client that named a port talks to ours, and is sent to `OURS`. One that named none came by a usual port, be it
+    ours or that of whatever stands before us, and finds the other scheme at its usual port as well unless only ours of
+    that scheme is moved: `USUAL`. An edge that takes no encrypted requests does not know where somebody else does.
     """
+    http_ours, https_ours = _suffix(http, "80"), _suffix(https, "443")
     ports = {
-        "HTTP_OURS": "" if http.endswith(":80") else f":{http.rpartition(':')[2]}",
-        "HTTP_USUAL": "" if http.endswith(":80") or not https.endswith(":443") else f":{http.rpartition(':')[2]}",
-        "HTTPS_OURS": _suffix(https) if https else "",
-        "HTTPS_USUAL": _suffix(https) if https and http.endswith(":80") else "",
+        "HTTP_OURS": http_ours,
+        "HTTP_USUAL": http_ours if https and not https_ours else "",
+        "HTTPS_OURS": https_ours,
+        "HTTPS_USUAL": https_ours if not http_ours else "",
     }
     said = (f"setenv {PORT}{name} {port}" if port else f"unsetenv {PORT}{name}" for name, port in ports.items())
     return "".join(f"    {line}\n" for line in said)
 
 
-def _suffix(bind: str) -> str:
+def _suffix(bind: str, usual: str) -> str:
     port = bind.rpartition(":")[2]
-    return "" if port == "443" else f":{port}"
+    return "" if port in ("", usual) else f":{port}"
 
 
 def crt_list(certificates: Mapping[str, Certificate]) -> str:

@@ -58,7 +58,7 @@ def base(
     tls = https.settings(folder) if https_bind else ""
     listen = https.listen(folder, https_bind) if https_bind else ""
     answers = https.answers(folder) if https_bind else ""
-    redirects = https.redirects(folder, bind, https_bind) if https_bind and https_only else ""
+    redirects = https.redirects(folder) if https_bind and https_only else ""
     return f"""\
 {WRITTEN}
 global

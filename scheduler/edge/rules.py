@@ -168,9 +168,7 @@ def _redirect(to: Redirect, this: str, folder: Folder) -> Iterator[str]:
 def _destinations(to: Redirect, folder: Folder) -> Iterator[tuple[str, str]]:
     """Where a redirect leads, host and port, each with when; the first that is so counts.
 
-    A client that named a port talks to ours, and goes on to ours: that of the scheme that it is sent to. One that named
-    none came by the usual port, and finds the other scheme at its usual one too, unless only one of ours is moved
-    (`https.ports`). A host that is not served here has its own ports.
+    Ports are those of `https.ports`. A host that is not served here has its own.
     """
     named = " { req.fhdr(host),port_only gt 0 }"
     if not to.scheme and not to.host:

@@ -93,19 +93,6 @@ def test_without_a_port_for_https_nothing_of_it_is_in_the_configuration() -> Non
 
 
 @pytest.mark.parametrize(
-    ("http", "encrypted", "ours", "usual"),
-    [("*:8080", "*:8443", ":8443", ""), ("*:80", "*:443", "", ""), ("*:80", "*:8443", ":8443", ":8443")],
-)
-def test_a_client_is_sent_to_the_port_that_goes_with_the_one_it_came_by(
-    http: str, encrypted: str, ours: str, usual: str
-) -> None:
-    _known, first, second = https.redirects(FOLDER, http, encrypted).splitlines()
-    assert f"lower]{ours}%[pathq] if" in first
-    assert first.endswith("port_only gt 0 }")
-    assert f"lower]{usual}%[pathq] if" in second
-
-
-@pytest.mark.parametrize(
     ("http", "encrypted", "set_to"),
     [
         ("*:80", "*:443", {}),
@@ -115,7 +102,7 @@ def test_a_client_is_sent_to_the_port_that_goes_with_the_one_it_came_by(
         ("*:8080", "", {"HTTP_OURS": ":8080"}),
     ],
 )
-def test_a_redirect_of_a_route_finds_each_scheme_at_its_port(http: str, encrypted: str, set_to: dict[str, str]) -> None:
+def test_a_redirect_finds_each_scheme_at_its_port(http: str, encrypted: str, set_to: dict[str, str]) -> None:
     names = ("HTTP_OURS", "HTTP_USUAL", "HTTPS_OURS", "HTTPS_USUAL")
     lines = [f"setenv BERTH_PORT_{n} {set_to[n]}" if n in set_to else f"unsetenv BERTH_PORT_{n}" for n in names]
     assert https.ports(http, encrypted).split("\n    ") == [f"    {lines[0]}", *lines[1:3], f"{lines[3]}\n"]
