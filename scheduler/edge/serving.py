@@ -77,8 +77,7 @@ class Serving:
 
     def fill(self, wanted: Mapping[App, Wanted | None]) -> None:
         """Bring in these apps while there is no HAProxy, and have every endpoint of all apps checked."""
-        changes = [change(app, of, self.backends.get(app)) for app, of in wanted.items()]
-        self._swap(self._staging.checked(changes, wanted, self.backends, self.refused))
+        self._swap(self._checked(wanted))
         for backend in self.backends.values():
             for held in backend.slots:
                 if held is not None and may_serve(held):
@@ -147,8 +146,7 @@ class Serving:
         Raises `HaproxyRefused` when nothing has changed, `HaproxyGone` when the files are as wanted and nobody reads
         them.
         """
-        changes = [change(app, of, self.backends.get(app)) for app, of in wanted.items()]
-        changes = self._staging.checked(changes, wanted, self.backends, self.refused)
+        changes = self._checked(wanted)
         slow = [each for each in changes if each.needs_reload]
         for each in changes:
             if not each.needs_reload:
@@ -199,6 +197,15 @@ class Serving:
         if backend is not None and endpoint in backend.slots:
             at = f"{backend.name}/{server(backend.slots.index(endpoint))}"
             self._tell([f"set server {at} health up"])
+
+    def _checked(self, wanted: Mapping[App, Wanted | None]) -> list[Change]:
+        """What is to change, as far as HAProxy will have it; what it refuses is noted."""
+        changes = [change(app, of, self.backends.get(app)) for app, of in wanted.items()]
+        changes, bad = self._staging.checked(changes, wanted, self.backends)
+        for app in wanted:
+            self.refused.pop(app, None)
+        self.refused |= bad
+        return changes
 
     def _swap(self, changes: Iterable[Change]) -> None:
         """Put staged files, or for want of one what is rendered, in place of those that there are."""

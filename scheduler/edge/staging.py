@@ -29,19 +29,16 @@ class Staging:
         changes: Iterable[Change],
         wanted: Mapping[App, Wanted | None],
         served: Mapping[App, Backend],
-        refused: dict[App, str],
-    ) -> list[Change]:
-        """The changes with those that HAProxy refuses replaced: the config before with the endpoints of now.
+    ) -> tuple[list[Change], dict[App, str]]:
+        """The changes with those that HAProxy refuses replaced: the config before with the endpoints of now; and why.
 
-        Their files are staged. `refused` is brought up to date with why, for the apps of the changes.
+        The files of the changes are staged.
         """
         changes = list(changes)
         bad = self._culprits(self._stage(changes)) | self._without_port(changes, served)
         checked = []
         for each in changes:
-            refused.pop(each.app, None)
             if each.app in bad:
-                refused[each.app] = bad[each.app]
                 log.error("app_refused", app="/".join(each.app), error=bad[each.app])
                 of = wanted[each.app]
                 if of is None or each.before is None:
@@ -49,7 +46,7 @@ class Staging:
                 each = Change(each.app, each.before, to_be(each.app, of, each.before.config, each.before))
                 self._stage([each])
             checked.append(each)
-        return checked
+        return checked, bad
 
     def unusable(self, served: Mapping[App, Backend]) -> dict[App, str]:
         """Those apps with whose files, as they are served, HAProxy does not start, and why."""
